@@ -1,0 +1,60 @@
+# `make help` lists what there is. Every target does its own set-up: Python 3.11+ and the package index suffice.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run
+DEV    := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all test-clients check cover bench bench-peers lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@ $(RUN)
+
+run: $(RUN) ## serve config/gateway.yaml on 127.0.0.1:8080, key sk-local
+	$(BIN)/python -m gateway serve --config config/gateway.yaml
+
+test: $(DEV) ## the test suite, but for what is slow or speaks another language
+	$(BIN)/python -m pytest -m "not slow and not clients"
+
+test-clients: $(DEV) ## clients of other languages (needs node and npm)
+	$(BIN)/python -m pytest -m clients
+
+test-all: $(DEV) ## everything: clients, chaos, soak
+	$(BIN)/python -m pytest
+
+check: $(DEV) ## ruff, mypy --strict, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+cover: $(DEV) ## branch coverage of the test suite
+	$(BIN)/coverage run -m pytest -m "not slow and not clients"
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+bench: $(DEV) ## CPU, latency and memory beside nginx and the peers, in one run
+	$(BIN)/python -m loadtests.bench
+
+bench-peers: $(DEV) ## install the peers that `make bench` compares with
+	$(BIN)/python -m loadtests.bench.peers install
+
+lock: $(DEV) ## pin the dependencies again, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade --extra test pyproject.toml -o requirements/dev.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
