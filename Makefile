@@ -52,9 +52,11 @@ bench: $(DEV) ## CPU, latency and memory beside nginx and the peers, in one run
 bench-peers: $(DEV) ## install the peers that `make bench` compares with
 	$(BIN)/python -m loadtests.bench.peers install
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade pyproject.toml
+
 lock: $(DEV) ## pin the dependencies again, with hashes
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade --extra test pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra test -o requirements/dev.txt
+	$(LOCK) --constraint requirements/dev.txt -o requirements/run.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
