@@ -62,7 +62,11 @@ class ModelNotFound(GatewayError):
     status, type, code = 404, "invalid_request_error", "model_not_found"
 
     def __init__(self, name: str, near: Sequence[str] = ()) -> None:
-        hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else " GET /v1/models lists those it may use."
+        hint = (
+            f" Did you mean {' or '.join(repr(n) for n in near)}?"
+            if near
+            else " GET /v1/models lists those it may use."
+        )
         super().__init__(f"The model {name!r} does not exist or this key may not use it.{hint}", param="model")
         self.name = name
 

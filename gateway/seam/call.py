@@ -1,0 +1,166 @@
+"""One call on its way: who asks, for what, how long it may take, and what happens when it is over."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+
+from gateway.seam.env import Tasks
+from gateway.seam.errors import GatewayError, InvalidRequest
+from gateway.seam.request import Request
+from gateway.seam.timeouts import Timeouts
+from gateway.wire.parts import Usage
+
+MAX_DEPTH = 16
+"""How deep calls may nest: chains that call chains."""
+
+_log = logging.getLogger("gateway")
+T = TypeVar("T")
+
+
+class Outcome(NamedTuple):
+    """How a call ended, once it has.
+
+    `refused` is a 4xx that the gateway or the provider gave, `filtered` an answer withheld, `cancelled` one that nobody
+    wanted any more. `usage` is always there: as reported or, where `estimated`, counted from the bytes that passed.
+    """
+
+    kind: Literal["ok", "failed", "refused", "filtered", "cancelled"]
+    usage: Usage
+    estimated: bool = False
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, usage: Usage, *, estimated: bool = False) -> "Outcome":
+        """The outcome that an error means."""
+        if isinstance(error, GatewayError):
+            return cls("refused" if error.status < 500 else "failed", usage, estimated, error)
+        return cls("failed" if isinstance(error, Exception) else "cancelled", usage, estimated, error)
+
+
+Ending = Callable[[Outcome], Awaitable[Any] | None]
+
+
+class Caller(Protocol):
+    """Who asks: a key."""
+
+    name: str
+
+    def may_use(self, model: str) -> bool:
+        """Whether this key may ask for that name."""
+        ...
+
+
+class Target(NamedTuple):
+    """Where one attempt goes: a provider, the model's name there, and how long it may take."""
+
+    provider: str
+    model: str
+    timeouts: Timeouts
+
+
+class Call:
+    """A request with all that travels beside it.
+
+    `origin` names the component that asks (`door` for clients); `target` is set in the attempt ring; `deadline` is a
+    time of the loop's clock, or None; `span` is the current trace span, since a stream may end in another task.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_ends",
+        "_state",
+        "caller",
+        "deadline",
+        "depth",
+        "id",
+        "origin",
+        "request",
+        "span",
+        "target",
+        "tasks",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        tasks: Tasks,
+        *,
+        id: str = "",  # noqa: A002 (what the header calls it)
+        caller: Caller | None = None,
+        origin: str = "door",
+        deadline: float | None = None,
+        span: Any = None,
+        target: Target | None = None,
+        depth: int = 0,
+    ) -> None:
+        self.request = request
+        self.tasks = tasks
+        self.id = id
+        self.caller = caller
+        self.origin = origin
+        self.deadline = deadline
+        self.span = span
+        self.target = target
+        self.depth = depth
+        self._state: dict[type, Any] | None = None
+        self._ends: list[Ending] | None = None
+        self._ended = False
+
+    def child(
+        self, *, request: Request | None = None, origin: str | None = None, target: Target | None = None
+    ) -> "Call":
+        """A call that this one makes: same caller, deadline and trace, fresh state, one deeper.
+
+        Raises `InvalidRequest` where calls nest too deep.
+        """
+        if self.depth >= MAX_DEPTH:
+            raise InvalidRequest(f"Calls nest more than {MAX_DEPTH} deep; does a chain call itself?", code="too_deep")
+        return Call(
+            self.request.copy() if request is None else request,
+            self.tasks,
+            id=self.id,
+            caller=self.caller,
+            origin=self.origin if origin is None else origin,
+            deadline=self.deadline,
+            span=self.span,
+            target=self.target if target is None else target,
+            depth=self.depth + 1,
+        )
+
+    def put(self, thing: object) -> None:
+        """Keep something for those further in, by its type."""
+        if self._state is None:
+            self._state = {}
+        self._state[type(thing)] = thing
+
+    def get(self, kind: type[T]) -> T | None:
+        """What was put of that type."""
+        return None if self._state is None else self._state.get(kind)
+
+    def on_end(self, ending: Ending) -> None:
+        """Run `ending` exactly once when the call is over, also where no Reply ever came.
+
+        It runs inline and must not block; what it returns to await is settled in the background.
+        """
+        if self._ends is None:
+            self._ends = [ending]
+        else:
+            self._ends.append(ending)
+
+    def end(self, outcome: Outcome) -> None:
+        """The call is over. Whoever entered it (`seam.ring.owned`) says so; a second time does nothing."""
+        if not self._ended:
+            self._ended = True
+            if self._ends is not None:
+                run_endings(reversed(self._ends), outcome, self.tasks)
+
+
+def run_endings(endings: Any, outcome: Outcome, tasks: Tasks) -> None:
+    """Run each ending; one that fails is logged and does not keep the next from running."""
+    for ending in endings:
+        try:
+            rest = ending(outcome)
+            if rest is not None:
+                tasks.settle(rest)
+        except Exception:
+            _log.exception("an on_end of %r failed", ending)

@@ -1,0 +1,199 @@
+"""One event, or one whole answer; and the events that one read brought."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gateway.seam.errors import UpstreamError
+from gateway.wire.codec import Codec
+from gateway.wire.parts import Key, Part, Usage
+from gateway.wire.verbatim import INVALID
+
+
+class Chunk:
+    """One event of its surface's dialect, or a whole answer. Immutable: what changes it returns another.
+
+    `raw` is what leaves, to the byte. It is decoded on first look, and a look at an event that does not decode raises
+    `UpstreamError`: a filter must not wave through what it could not read.
+    """
+
+    __slots__ = ("_doc", "codec", "raw")
+
+    def __init__(self, raw: bytes, codec: Codec) -> None:
+        self.raw = raw
+        self.codec = codec
+        self._doc: Any = None
+
+    def __repr__(self) -> str:
+        return f"Chunk({self.codec.surface}, {self.raw!r})"
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a whole answer rather than one event of a stream."""
+        return self.codec.whole
+
+    @property
+    def doc(self) -> Any:
+        """What the codec decoded. For codecs; everybody else reads `parts()`."""
+        doc = self._doc
+        if doc is None:
+            try:
+                doc = self._doc = self.codec.decode(self.raw)
+            except INVALID as error:
+                raise UpstreamError(f"The provider sent what is no {self.codec.surface} answer: {error}") from error
+        return doc
+
+    def parts(self) -> Sequence[Part]:
+        """The texts that it carries."""
+        return self.codec.parts(self.doc)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that it reports, if it does."""
+        return self.codec.usage(self.doc)
+
+    @property
+    def finish(self) -> str | None:
+        """Why the answer stopped, in its dialect's own word, where this says so."""
+        return self.codec.finish(self.doc)
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it brings anything of the answer itself (a tool call's opening does, a role does not)."""
+        return self.codec.has_content(self.doc)
+
+    @property
+    def ends(self) -> bool:
+        """Whether it closes any part."""
+        return self.codec.ends(self.doc)
+
+    def closes(self, key: Key) -> bool:
+        """Whether it closes the part `key`."""
+        return self.codec.closes(self.doc, key)
+
+    @property
+    def trailer(self) -> bool:
+        """Whether it is there for its usage alone."""
+        return self.codec.trailer(self.doc)
+
+    def replace(self, part: Part, text: str) -> "Chunk":
+        """The same with `part`'s text changed. Raises `UpstreamError` where the result would not be of the dialect."""
+        try:
+            return Chunk(self.codec.replace(self.raw, part.key, text), self.codec)
+        except INVALID as error:
+            raise UpstreamError(f"A filter's text does not fit where it stood: {error}") from error
+
+    def like(self, key: Key, text: str) -> "Chunk":
+        """A new event of the same answer that carries only this text."""
+        return Chunk(self.codec.like(self.raw, key, text), self.codec)
+
+    def with_usage(self, usage: Usage) -> "Chunk":
+        """The same with its usage changed."""
+        return Chunk(self.codec.with_usage(self.raw, usage), self.codec)
+
+
+_REPORT = re.compile(rb'"usage"\s*:\s*\{')
+
+
+class Batch:
+    """The whole events that one read brought, or one whole answer: bytes until somebody looks."""
+
+    __slots__ = ("_chunks", "_raw", "_reports", "codec")
+
+    def __init__(self, raw: bytes, codec: Codec) -> None:
+        self._raw: bytes | None = raw
+        self._chunks: list[Chunk] | None = None
+        self._reports: list[Chunk] | None = None
+        self.codec = codec
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk]) -> "Batch":
+        """A batch of these chunks, at least one."""
+        batch = cls(b"", chunks[0].codec)
+        batch._raw = None
+        batch._chunks = list(chunks)
+        return batch
+
+    @property
+    def raw(self) -> bytes:
+        """What leaves: whole events, or a whole answer's JSON."""
+        if self._raw is None:
+            chunks = self._chunks or ()
+            self._raw = chunks[0].raw if len(chunks) == 1 else b"".join([chunk.raw for chunk in chunks])
+        return self._raw
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a whole answer rather than events."""
+        return self.codec.whole
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The events, split on first look."""
+        if self._chunks is None:
+            self._chunks = list(self._split())
+        return self._chunks
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Each event in turn, without splitting those behind it."""
+        return iter(self._chunks) if self._chunks is not None else self._split()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What its events report of the answer's tokens. Only events that name usage are decoded."""
+        total: Usage | None = None
+        for chunk in self._reporting():
+            usage = chunk.usage
+            if usage is not None:
+                total = usage if total is None else total.merge(usage)
+        return total
+
+    def without_trailers(self) -> bytes:
+        """`raw` without the events that are there for their usage alone."""
+        trailers = {id(chunk) for chunk in self._reporting() if chunk.trailer}
+        if not trailers:
+            return self.raw
+        if self._chunks is not None:
+            return b"".join([chunk.raw for chunk in self._chunks if id(chunk) not in trailers])
+        raw = self.raw
+        for chunk in self._reporting():
+            if id(chunk) in trailers:
+                raw = raw.replace(chunk.raw, b"")
+        return raw
+
+    def _reporting(self) -> list[Chunk]:
+        """The events that name usage."""
+        if self._reports is None:
+            if self._chunks is not None:
+                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
+            elif b'"usage"' in self.raw:
+                self._reports = self._found()
+            else:
+                self._reports = []
+        return self._reports
+
+    def _found(self) -> list[Chunk]:
+        raw, found, end = self.raw, [], 0
+        if self.codec.whole:
+            return [Chunk(raw, self.codec)] if _REPORT.search(raw) else []
+        for match in _REPORT.finditer(raw):
+            if match.start() >= end:
+                start = raw.rfind(b"\n\n", end, match.start()) + 2
+                start = end if start == 1 else start
+                end = raw.find(b"\n\n", match.end()) + 2
+                end = len(raw) if end == 1 else end
+                found.append(Chunk(raw[start:end], self.codec))
+        return found
+
+    def _split(self) -> Iterator[Chunk]:
+        raw, codec = self.raw, self.codec
+        if codec.whole:
+            yield Chunk(raw, codec)
+            return
+        start = 0
+        while start < len(raw):
+            end = raw.find(b"\n\n", start) + 2
+            if end == 1:
+                end = len(raw)
+            yield Chunk(raw[start:end], codec)
+            start = end

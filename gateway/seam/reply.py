@@ -1,0 +1,303 @@
+"""An answer on its way: the head is known, the body is read once, by whoever stands outermost."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.seam.call import Call, Ending, Outcome, run_endings
+from gateway.seam.chunk import Batch, Chunk
+from gateway.seam.errors import UpstreamError
+from gateway.seam.rewrite import Rewriter
+from gateway.wire.dialect import DIALECTS
+from gateway.wire.parts import Key, Usage
+from gateway.wire.verbatim import INVALID
+
+if TYPE_CHECKING:
+    from gateway.seam.protocols import Filter, TextFilter
+
+BYTES_PER_TOKEN = 4
+EVENT_BYTES_PER_TOKEN = 190
+"""What a token weighs in a request's JSON, and in a stream of one event a token. Only for usage that nobody reported."""
+
+
+class Head:
+    """What is known before the first event: status, headers (names in lower case), and who serves."""
+
+    __slots__ = ("headers", "model", "provider", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: Mapping[bytes, bytes] | None = None,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = {} if headers is None else dict(headers)
+        self.model = model
+        self.provider = provider
+
+    def copy(self) -> "Head":
+        """A head of one's own: followers of one answer may each add to theirs."""
+        return Head(self.status, self.headers, model=self.model, provider=self.provider)
+
+
+class Source(Protocol):
+    """Where a Reply's batches come from: an async iterator, with an `aclose` where it holds something open."""
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """Itself."""
+        ...
+
+    async def __anext__(self) -> Batch:
+        """The next batch. Raises StopAsyncIteration at a clean end, `GatewayError` where the answer broke."""
+        ...
+
+
+class Given:
+    """A source of what is there already, then of what `rest` still brings."""
+
+    __slots__ = ("_batches", "_rest")
+
+    def __init__(self, batches: Iterable[Batch], rest: "Source | None" = None) -> None:
+        self._batches = list(batches)
+        self._batches.reverse()
+        self._rest = rest
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self
+
+    async def __anext__(self) -> Batch:
+        if self._batches:
+            return self._batches.pop()
+        if self._rest is None:
+            raise StopAsyncIteration
+        return await self._rest.__anext__()
+
+    async def aclose(self) -> None:
+        """Close what `rest` holds open."""
+        if self._rest is not None:
+            await close(self._rest)
+
+
+class Reply:
+    """One answer, whole or streamed: an async iterator of batches.
+
+    Whoever takes a Reply reads it to its end or closes it. Layers add verbs on its way up (`tap`, `rewrite`, `pipe`,
+    `on_end`); those run while the outermost reader reads, in the order in which they were added.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_bytes",
+        "_ended",
+        "_ends",
+        "_stages",
+        "_usage",
+        "call",
+        "head",
+        "inner",
+        "source",
+        "surface",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        source: Source,
+        head: Head | None = None,
+        *,
+        surface: str | None = None,
+        inner: "Reply | None" = None,
+    ) -> None:
+        self.call = call
+        self.source = source
+        self.head = Head() if head is None else head
+        self.surface = call.request.surface if surface is None else surface
+        self.inner = inner
+        """The Reply that this one reads, where it is a source of a Reply: usage is inherited from it."""
+        self._stages: list[tuple[Callable[[Batch], Any], bool]] | None = None
+        self._ends: list[Ending] | None = None
+        self._ended = False
+        self._usage: Usage | None = None
+        self._bytes = 0
+
+    @classmethod
+    def of(cls, call: Call, chunk: Chunk, head: Head | None = None) -> "Reply":
+        """A whole answer that is there already."""
+        return cls(call, Given((Batch.of((chunk,)),)), head, surface=chunk.codec.surface)
+
+    # ---- verbs
+
+    def tap(self, see: Callable[[Batch], Any]) -> "Reply":
+        """Let `see` look at each batch; it cannot alter it."""
+        return self._stage(see, changes=False)
+
+    def pipe(self, events: "Filter") -> "Reply":
+        """Pass each event through a filter of whole events."""
+        return self._stage(events, changes=True)
+
+    def rewrite(self, new: "Callable[[Key], TextFilter]") -> "Reply":
+        """Pass each running text through a filter of its own: `new(key)` makes one for each choice, kind and index."""
+        return self.pipe(Rewriter(new))
+
+    def on_end(self, ending: Ending) -> "Reply":
+        """Run `ending` exactly once when this stream is over: read, broken, closed, or dropped unread."""
+        if self._ends is None:
+            self._ends = [ending]
+        else:
+            self._ends.append(ending)
+        return self
+
+    # ---- reading
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self
+
+    async def __anext__(self) -> Batch:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            while True:
+                batch: Batch | None = await self.source.__anext__()
+                if self._stages is not None:
+                    batch = self._through(batch, 0)
+                    if batch is None:
+                        continue
+                assert batch is not None
+                if self.inner is None:
+                    self._count(batch)
+                return batch
+        except StopAsyncIteration:
+            return self._last()
+        except BaseException as error:
+            # A reader that is cancelled will not come back: its stream is over too.
+            self._finish(Outcome.of(error, *self.usage()))
+            await close(self.source)
+            raise
+
+    async def whole(self) -> Chunk:
+        """Read all of it, folded into one answer. Raises `UpstreamError` where its events do not fold."""
+        batches = [batch async for batch in self]
+        return fold(batches, self.surface)
+
+    async def aclose(self) -> None:
+        """Be done with it, read or not: what it holds open is closed at once."""
+        if not self._ended:
+            self._finish(Outcome("cancelled", *self.usage()))
+            await close(self.source)
+
+    def usage(self) -> tuple[Usage, bool]:
+        """The tokens so far, and whether they are estimated."""
+        reply: Reply | None = self
+        while reply is not None:
+            if reply._usage is not None:
+                return reply._usage, False
+            if reply.inner is None:
+                break
+            reply = reply.inner
+        passed = 0 if reply is None else reply._bytes
+        per_token = EVENT_BYTES_PER_TOKEN if self.call.request.stream else BYTES_PER_TOKEN
+        return Usage(len(self.call.request.raw) // BYTES_PER_TOKEN, passed // per_token), True
+
+    # ---- inside
+
+    def _stage(self, stage: Any, *, changes: bool) -> "Reply":
+        if self._stages is None:
+            self._stages = []
+        self._stages.append((stage, changes))
+        return self
+
+    def _count(self, batch: Batch) -> None:
+        self._bytes += len(batch.raw)
+        usage = batch.usage
+        if usage is not None:
+            self._usage = usage if self._usage is None else self._usage.merge(usage)
+
+    def _through(self, batch: Batch, start: int) -> Batch | None:
+        """The batch as it leaves the stages from `start` on; None where nothing is left of it."""
+        for stage, changes in self._stages[start:] if self._stages is not None else ():
+            if not changes:
+                stage(batch)
+                continue
+            out: list[Chunk] = []
+            same = True
+            for chunk in batch.chunks:
+                now = stage.feed(chunk)
+                same = same and len(now) == 1 and now[0] is chunk
+                out += now
+            if not out:
+                return None
+            if not same:
+                batch = Batch.of(out)
+        return batch
+
+    def _last(self) -> Batch:
+        """What filters still held, at a clean end; raises StopAsyncIteration where that is nothing."""
+        try:
+            tail = self._flush()
+        except Exception as error:
+            self._finish(Outcome.of(error, *self.usage()))
+            raise
+        self._finish(Outcome("ok", *self.usage()))
+        if not tail:
+            raise StopAsyncIteration
+        return Batch.of(tail)
+
+    def _flush(self) -> list[Chunk]:
+        tail: list[Chunk] = []
+        for number, (stage, changes) in enumerate(self._stages or ()):
+            if changes and (held := stage.end()):
+                rest = self._through(Batch.of(held), number + 1)
+                tail += rest.chunks if rest is not None else ()
+        return tail
+
+    def _finish(self, outcome: Outcome) -> None:
+        if not self._ended:
+            self._ended = True
+            if self._ends is not None:
+                run_endings(self._ends, outcome, self.call.tasks)
+
+    def __del__(self) -> None:
+        if not self._ended:
+            warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, source=self)
+            self._finish(Outcome("cancelled", *self.usage()))
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                return
+            self.call.tasks.settle(close(self.source))
+
+
+async def close(source: Source) -> None:
+    """Close what a source holds open, where it holds anything."""
+    aclose = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+def fold(batches: Sequence[Batch], surface: str) -> Chunk:
+    """All batches of one answer as one whole answer. Raises `UpstreamError` where they do not fold."""
+    dialect = DIALECTS[surface]
+    chunks = [chunk for batch in batches for chunk in batch.chunks]
+    if len(chunks) == 1 and chunks[0].whole:
+        return chunks[0]
+    sources = [source for chunk in chunks if (source := chunk.codec.source(chunk.raw))]
+    try:
+        return Chunk(dialect.fold(sources), dialect.answer)
+    except (*INVALID, ValueError) as error:
+        raise UpstreamError(f"The provider's stream is no {surface} stream: {error}") from error
+
+
+def unfold(chunk: Chunk) -> list[Chunk]:
+    """A whole answer as the events of a stream, its end mark included. Raises `UpstreamError` where it is none."""
+    dialect = DIALECTS[chunk.codec.surface]
+    try:
+        events = [Chunk(dialect.frame(source), dialect.event) for source in dialect.unfold(chunk.raw)]
+    except (*INVALID, ValueError) as error:
+        raise UpstreamError(f"The provider's answer is no {chunk.codec.surface} answer: {error}") from error
+    if dialect.done:
+        events.append(Chunk(dialect.done, dialect.event))
+    return events

@@ -1,0 +1,106 @@
+"""Text filters over events of any dialect: what `Reply.rewrite` does."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.seam.chunk import Chunk
+from gateway.seam.errors import UpstreamError
+from gateway.wire.parts import Key
+from gateway.wire.verbatim import INVALID
+
+if TYPE_CHECKING:
+    from gateway.seam.protocols import TextFilter
+
+
+class _Running:
+    """One running text: its filter, the last event that carried it, and whether it must still be JSON."""
+
+    __slots__ = ("event", "filter", "given", "text")
+
+    def __init__(self, new: "TextFilter", key: Key) -> None:
+        self.filter = new
+        self.event: Chunk | None = None
+        keep = key.kind == "tool_args"
+        self.given: list[str] | None = [] if keep else None
+        self.text: list[str] | None = [] if keep else None
+
+    def feed(self, event: Chunk, text: str) -> str:
+        self.event = event
+        return self._passed(text, self.filter.feed(text))
+
+    def end(self) -> str:
+        return self._passed("", self.filter.end())
+
+    def _passed(self, given: str, text: str) -> str:
+        if self.given is not None and self.text is not None:
+            self.given.append(given)
+            self.text.append(text)
+        return text
+
+    def check(self) -> None:
+        """Arguments that were JSON must be JSON still: a tool must not be called with what a filter broke."""
+        if self.given is None or self.text is None:
+            return
+        given, text = "".join(self.given), "".join(self.text)
+        if given != text and _is_json(given) and not _is_json(text):
+            raise UpstreamError("A filter left a tool call's arguments that are no JSON; the answer was withheld.")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except INVALID:
+        return False
+    return True
+
+
+class Rewriter:
+    """A filter of events that gives each running text to a text filter of its own.
+
+    What a text filter holds back is released before the event that closes its part, since behind that event a client
+    no longer reads the part.
+    """
+
+    def __init__(self, new: "Callable[[Key], TextFilter]") -> None:
+        self._new = new
+        self._running: dict[Key, _Running] = {}
+
+    def feed(self, chunk: Chunk) -> list[Chunk]:
+        """The event with its texts rewritten, behind what is released because this event closes its part."""
+        closing = chunk.whole or (chunk.ends if self._running or chunk.parts() else False)
+        changed = chunk
+        for part in chunk.parts():
+            running = self._running.get(part.key)
+            if running is None:
+                running = self._running[part.key] = _Running(self._new(part.key), part.key)
+            text = running.feed(chunk, part.text)
+            if closing and chunk.closes(part.key):
+                text += self._ended(part.key)
+            if text != part.text:
+                changed = changed.replace(part, text)
+        if not closing:
+            return [changed]
+        released = []
+        for key in [key for key in self._running if chunk.closes(key)]:
+            released += self._released(key)
+        return [*released, changed]
+
+    def end(self) -> list[Chunk]:
+        """What is still held, at a clean end without closing events."""
+        released = []
+        for key in list(self._running):
+            released += self._released(key)
+        return released
+
+    def _released(self, key: Key) -> list[Chunk]:
+        event = self._running[key].event
+        text = self._ended(key)
+        return [event.like(key, text)] if text and event is not None else []
+
+    def _ended(self, key: Key) -> str:
+        running = self._running.pop(key)
+        text = running.end()
+        running.check()
+        return text

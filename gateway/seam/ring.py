@@ -1,0 +1,35 @@
+"""Rings: middlewares around a handler."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from gateway.seam.call import Call, Outcome
+from gateway.seam.protocols import Handler, Middleware
+from gateway.seam.reply import Reply
+from gateway.wire.parts import Usage
+
+
+def ring(middlewares: Sequence[Middleware], inner: Handler) -> Handler:
+    """Put middlewares around `inner`, the first one outermost. Every call that enters it ends exactly once."""
+    handler = inner
+    for middleware in reversed(middlewares):
+        handler = _layer(middleware, handler)
+    return partial(owned, handler)
+
+
+def _layer(middleware: Middleware, call_next: Handler) -> Handler:
+    async def layer(call: Call) -> Reply:
+        return await middleware(call, call_next)
+
+    return layer
+
+
+async def owned(handler: Handler, call: Call) -> Reply:
+    """Enter `handler` with a call of one's own: it ends exactly once, also where no Reply came."""
+    try:
+        reply = await handler(call)
+    except BaseException as error:
+        call.end(Outcome.of(error, Usage()))
+        raise
+    reply.on_end(call.end)
+    return reply

@@ -1,0 +1,275 @@
+"""OpenAI's chat completions, whole and as chunks (https://platform.openai.com/docs/api-reference/chat)."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.wire.codec import Codec
+from gateway.wire.parts import Key, Kind, Part, Usage
+from gateway.wire.sse import frame, payload
+from gateway.wire.verbatim import NULL, Object, encode, open_array, open_object, open_objects
+
+# Only what the gateway itself reads stands in these views; everything else stays bytes.
+
+
+class _Function(Struct, gc=False):
+    arguments: str | None = None
+
+
+class _Custom(Struct, gc=False):
+    input: str | None = None
+
+
+class _ToolCall(Struct, gc=False):
+    index: int | None = None
+    function: _Function | None = None
+    custom: _Custom | None = None
+
+    @property
+    def source(self) -> str | None:
+        call = self.function
+        return call.arguments if call is not None else self.custom.input if self.custom is not None else None
+
+
+class _Piece(Struct, gc=False):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(Struct, gc=False):
+    content: str | list[_Piece] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    audio: Raw | None = None
+
+
+class _Choice(Struct, gc=False):
+    index: int | None = 0
+    delta: _Message | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _InputDetails(Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _OutputDetails(Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+
+class _Document(Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+
+
+_decode = msgspec.json.Decoder(_Document).decode
+_NOTHING = _Document()
+_DONE = _Document()
+FUNCTION_CALL = -1
+"""The index under which the deprecated `function_call` stands among `tool_args`."""
+
+
+def _message_parts(choice: int, message: _Message) -> Iterator[Part]:
+    content = message.content
+    if content:
+        if isinstance(content, str):
+            yield Part(choice, "text", 0, content)
+        else:
+            for index, piece in enumerate(content):
+                if piece.text:
+                    yield Part(choice, "text", index, piece.text)
+    if message.reasoning_content:
+        yield Part(choice, "reasoning", 0, message.reasoning_content)
+    if message.reasoning:
+        yield Part(choice, "reasoning", 1, message.reasoning)
+    if message.refusal:
+        yield Part(choice, "refusal", 0, message.refusal)
+    if message.tool_calls:
+        for position, call in enumerate(message.tool_calls):
+            if source := call.source:
+                yield Part(choice, "tool_args", position if call.index is None else call.index, source)
+    if message.function_call is not None and message.function_call.arguments:
+        yield Part(choice, "tool_args", FUNCTION_CALL, message.function_call.arguments)
+
+
+class _Chat(Codec):
+    surface: ClassVar[str] = "chat"
+
+    def decode(self, raw: bytes) -> _Document:
+        source = raw if self.whole else payload(raw)
+        if source[:1] == b"{":
+            return _decode(source)
+        if source == b"[DONE]" and not self.whole:
+            return _DONE
+        return _decode(source) if source else _NOTHING
+
+    def parts(self, doc: _Document) -> list[Part]:
+        parts: list[Part] = []
+        for choice in doc.choices or ():
+            message = choice.delta or choice.message
+            if message is not None:
+                parts += _message_parts(choice.index or 0, message)
+        return parts
+
+    def usage(self, doc: _Document) -> Usage | None:
+        usage = doc.usage
+        if usage is None:
+            return None
+        inputs, outputs = usage.prompt_tokens_details, usage.completion_tokens_details
+        return Usage(
+            usage.prompt_tokens or 0,
+            usage.completion_tokens or 0,
+            (inputs.cached_tokens or 0) if inputs is not None else 0,
+            0,
+            (outputs.reasoning_tokens or 0) if outputs is not None else 0,
+        )
+
+    def finish(self, doc: _Document) -> str | None:
+        for choice in doc.choices or ():
+            if choice.finish_reason:
+                return choice.finish_reason
+        return None
+
+    def has_content(self, doc: _Document) -> bool:
+        for choice in doc.choices or ():
+            message = choice.delta or choice.message
+            if message is not None and (
+                message.content
+                or message.tool_calls
+                or message.reasoning_content
+                or message.reasoning
+                or message.refusal
+                or message.function_call is not None
+                or message.audio is not None
+            ):
+                return True
+        return False
+
+    def ends(self, doc: _Document) -> bool:
+        return doc is _DONE or self.finish(doc) is not None
+
+    def closes(self, doc: _Document, key: Key) -> bool:
+        return (
+            self.whole
+            or doc is _DONE
+            or any(choice.finish_reason and (choice.index or 0) == key.choice for choice in doc.choices or ())
+        )
+
+    def trailer(self, doc: _Document) -> bool:
+        return not self.whole and doc.usage is not None and not doc.choices
+
+    def replace(self, raw: bytes, key: Key, text: str) -> bytes:
+        doc: Object = dict(open_object(self.source(raw)))
+        choices: list[Object] = list(open_objects(doc["choices"]))
+        for choice in choices:
+            if _index(choice, 0) == key.choice:
+                side = "delta" if "delta" in choice else "message"
+                message: Object = dict(open_object(choice[side]))
+                _set_text(message, key, text)
+                choice[side] = message
+                if "logprobs" in choice:  # they spell the old text out, token by token
+                    choice["logprobs"] = NULL
+        doc["choices"] = choices
+        return self._dump(doc)
+
+    def like(self, raw: bytes, key: Key, text: str) -> bytes:
+        doc: Object = dict(open_object(self.source(raw)))
+        for name in ("usage", "obfuscation"):
+            doc.pop(name, None)
+        doc["object"] = "chat.completion.chunk"
+        doc["choices"] = [{"index": key.choice, "delta": _delta(key, text), "finish_reason": None}]
+        return frame(encode(doc))
+
+    def with_usage(self, raw: bytes, usage: Usage) -> bytes:
+        doc: Object = dict(open_object(self.source(raw)))
+        old = doc.get("usage", NULL)
+        report: Object = {} if bytes(old) == b"null" else dict(open_object(old))
+        report["prompt_tokens"] = usage.input
+        report["completion_tokens"] = usage.output
+        report["total_tokens"] = usage.input + usage.output
+        for name, field, tokens in (
+            ("prompt_tokens_details", "cached_tokens", usage.cached),
+            ("completion_tokens_details", "reasoning_tokens", usage.reasoning),
+        ):
+            details = report.get(name, NULL)
+            known: Object = {} if bytes(details) == b"null" else dict(open_object(details))
+            if tokens or field in known:
+                report[name] = known | {field: tokens}
+        doc["usage"] = report
+        return self._dump(doc)
+
+    def _dump(self, doc: Object) -> bytes:
+        return encode(doc) if self.whole else frame(encode(doc))
+
+
+class ChatEvent(_Chat):
+    """One event of a stream of chat completion chunks."""
+
+    whole: ClassVar[bool] = False
+
+
+class ChatAnswer(_Chat):
+    """A whole chat completion."""
+
+    whole: ClassVar[bool] = True
+
+
+CHAT_EVENT = ChatEvent()
+CHAT_ANSWER = ChatAnswer()
+
+_FIELDS: dict[Kind, tuple[str, ...]] = {
+    "text": ("content",),
+    "reasoning": ("reasoning_content", "reasoning"),
+    "refusal": ("refusal",),
+}
+
+
+def _index(item: Object, default: int) -> int:
+    index = item.get("index")
+    return default if index is None or bytes(index) == b"null" else int(bytes(index))
+
+
+def _set_text(message: Object, key: Key, text: str) -> None:
+    if key.kind == "tool_args":
+        _set_arguments(message, key.index, text)
+    elif key.kind == "text" and bytes(message["content"])[:1] == b"[":
+        pieces = open_array(message["content"])
+        piece: Object = dict(open_object(pieces[key.index]))
+        piece["text"] = text
+        message["content"] = [*pieces[: key.index], piece, *pieces[key.index + 1 :]]
+    else:
+        fields = _FIELDS[key.kind]
+        message[fields[key.index if key.kind == "reasoning" else 0]] = text
+
+
+def _set_arguments(message: Object, index: int, text: str) -> None:
+    if index == FUNCTION_CALL:
+        message["function_call"] = open_object(message["function_call"]) | {"arguments": text}
+        return
+    calls: list[Object] = list(open_objects(message["tool_calls"]))
+    for position, call in enumerate(calls):
+        if _index(call, position) == index:
+            name, field = ("function", "arguments") if "function" in call else ("custom", "input")
+            call[name] = open_object(call[name]) | {field: text}
+    message["tool_calls"] = calls
+
+
+def _delta(key: Key, text: str) -> dict[str, Any]:
+    if key.kind != "tool_args":
+        return {_FIELDS[key.kind][key.index if key.kind == "reasoning" else 0]: text}
+    if key.index == FUNCTION_CALL:
+        return {"function_call": {"arguments": text}}
+    return {"tool_calls": [{"index": key.index, "function": {"arguments": text}}]}

@@ -1,0 +1,188 @@
+"""Chat chunks into one completion, and a completion into chunks, without loss.
+
+Nothing is decoded that need not be: numbers stay source text, and strings are joined as source text, so that integers
+of any size, escapes and halves of surrogate pairs that two chunks share all survive.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import Raw
+
+from gateway.wire.verbatim import NULL, Object, encode, is_null, open_array, open_object, open_objects
+
+_NAMES = frozenset({"role", "id", "type", "name", "object", "index", "format"})
+"""Strings that a chunk repeats rather than continues."""
+
+
+class _Text:
+    """A string that grows: the source text between its quotes, in pieces."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, source: bytes) -> None:
+        self.pieces = [source[1:-1]]
+
+    def raw(self) -> Raw:
+        return Raw(b'"' + b"".join(self.pieces) + b'"')
+
+
+def _open(value: Any) -> Any:
+    """A value whose strings can grow, whose lists and objects can be added to, and whose other leaves stay bytes."""
+    source = bytes(value)
+    match source[:1]:
+        case b'"':
+            return _Text(source)
+        case b"{":
+            return {name: _open(item) for name, item in open_object(source).items()}
+        case b"[":
+            return [_open(item) for item in open_array(source)]
+        case _:
+            return Raw(source)
+
+
+def _close(tree: Any) -> Any:
+    if isinstance(tree, _Text):
+        return tree.raw()
+    if isinstance(tree, dict):
+        return {name: _close(item) for name, item in tree.items()}
+    if isinstance(tree, list):
+        return [_close(item) for item in tree]
+    return tree
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add what a chunk brought (`more`) to what came before."""
+    for name, new in more.items():
+        old = into.get(name)
+        if old is None or (isinstance(old, Raw) and is_null(old)):
+            into[name] = new
+        elif isinstance(new, Raw):
+            if not is_null(new):
+                into[name] = new
+        elif isinstance(old, _Text) and isinstance(new, _Text):
+            if name not in _NAMES:
+                old.pieces += new.pieces
+            elif new.pieces != [b""]:
+                into[name] = new
+        elif isinstance(old, dict) and isinstance(new, dict):
+            _merge(old, new)
+        elif isinstance(old, list) and isinstance(new, list):
+            _merge_items(old, new)
+        else:
+            into[name] = new
+
+
+def _merge_items(into: list[Any], more: list[Any]) -> None:
+    """Items that carry an `index` continue the item of that index; others are added."""
+    known = len(into)
+    for item in more:
+        at = _position(into[:known], item)
+        if at is None:
+            into.append(item)
+        else:
+            _merge(into[at], item)
+
+
+def _position(items: list[Any], item: Any) -> int | None:
+    index = item.get("index") if isinstance(item, dict) else None
+    if index is None:
+        return None
+    for at in range(len(items) - 1, -1, -1):
+        old = items[at]
+        if isinstance(old, dict) and (mine := old.get("index")) is not None and bytes(mine) == bytes(index):
+            # Some servers give every parallel tool call index 0: a new id is a new call.
+            return None if _other(old.get("id"), item.get("id")) else at
+    return None
+
+
+def _other(old: Any, new: Any) -> bool:
+    if not isinstance(old, _Text) or not isinstance(new, _Text):
+        return False
+    return b"".join(old.pieces) != b"".join(new.pieces) and new.pieces != [b""]
+
+
+def fold(sources: Iterable[bytes]) -> bytes:
+    """Join the JSON texts of a stream's chunks into one `chat.completion`.
+
+    A message gets the keys that the published schema requires (`content`, `refusal`; `logprobs` on its choice) as null
+    where no chunk brought them. Raises what `verbatim.INVALID` lists.
+    """
+    top: Object = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for source in sources:
+        for name, value in open_object(source).items():
+            if name == "choices":
+                if not is_null(value):
+                    _add_choices(choices, open_objects(value))
+            elif name == "obfuscation":
+                continue  # padding of one event, against reading its length
+            elif name not in top or bytes(value) not in (b"null", b'""'):
+                top[name] = value
+    top["object"] = "chat.completion"
+    top["choices"] = [_finished(choices[index]) for index in sorted(choices)]
+    return encode(top)
+
+
+def _add_choices(choices: dict[int, dict[str, Any]], more: list[dict[str, Raw]]) -> None:
+    for new in more:
+        index = int(bytes(new.get("index", b"0")))
+        choice = choices.setdefault(index, {"index": Raw(b"%d" % index)})
+        delta = new.pop("delta", None) or new.pop("message", NULL)
+        if not is_null(delta):
+            message = _open(delta)
+            _number(message.get("tool_calls"))
+            _merge(choice.setdefault("message", {}), message)
+        for name, value in new.items():
+            if name == "logprobs":
+                _merge(choice, {name: _open(value)})
+            elif name not in choice or not is_null(value):
+                choice[name] = value
+
+
+def _number(calls: Any) -> None:
+    """Tool calls that carry no index have that of their place."""
+    if isinstance(calls, list):
+        for position, call in enumerate(calls):
+            if isinstance(call, dict):
+                call.setdefault("index", Raw(b"%d" % position))
+
+
+def _finished(choice: dict[str, Any]) -> Object:
+    message = choice.setdefault("message", {})
+    for name in ("content", "refusal"):
+        message.setdefault(name, NULL)
+    if "role" not in message:
+        message["role"] = _Text(b'"assistant"')
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        calls.sort(key=lambda call: int(bytes(call["index"])))
+        for call in calls:
+            del call["index"]
+    for name in ("logprobs", "finish_reason"):
+        choice.setdefault(name, NULL)
+    return {name: _close(value) for name, value in choice.items()}
+
+
+def unfold(source: bytes) -> Iterator[bytes]:
+    """Split a `chat.completion` into the JSON texts of chunks that fold to it again.
+
+    Each choice comes as one chunk with its whole message and one with its finish reason; usage, where there is any, as
+    a chunk of its own with no choices. Raises what `verbatim.INVALID` lists.
+    """
+    base: Object = dict(open_object(source))
+    choices: list[Object] = list(open_objects(base.pop("choices", b"[]")))
+    usage = base.get("usage")
+    base["object"] = "chat.completion.chunk"
+    if usage is not None:
+        base["usage"] = NULL
+    for choice in choices:
+        delta: Object = dict(open_object(choice.pop("message", b"{}")))
+        calls = delta.get("tool_calls")
+        if calls is not None and not is_null(calls):
+            delta["tool_calls"] = [{"index": n, **call} for n, call in enumerate(open_objects(calls))]
+        finish = choice.pop("finish_reason", NULL)
+        yield encode(base | {"choices": [choice | {"delta": delta, "finish_reason": NULL}]})
+        yield encode(base | {"choices": [{"index": choice.get("index", 0), "delta": {}, "finish_reason": finish}]})
+    if usage is not None and not is_null(usage):
+        yield encode(base | {"choices": [], "usage": usage})

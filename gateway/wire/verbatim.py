@@ -1,0 +1,97 @@
+"""JSON changed in one place and kept byte for byte in all others.
+
+Decoding and encoding alters numbers (`1.00`, integers beyond 64 bits) and escapes. Here a document is opened only
+along the path to what changes; the rest stays the source text that came.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+Object = dict[str, Any]  # values are Raw until somebody opens them, and whatever encodes after
+
+NULL = Raw(b"null")
+INVALID = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on input that is not the JSON asked for."""
+
+open_object = msgspec.json.Decoder(dict[str, Raw]).decode
+open_array = msgspec.json.Decoder(list[Raw]).decode
+open_objects = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+encode = msgspec.json.Encoder().encode
+
+
+def is_null(value: Any) -> bool:
+    """Whether a still unopened value is `null`."""
+    return bytes(value) == b"null"
+
+
+def splice(source: bytes, members: Mapping[str, bytes]) -> bytes:
+    """Set top-level members of the object `source` to JSON values; everything else keeps its bytes.
+
+    A member that is absent is added at the end; one that stands there twice is replaced twice, since readers differ in
+    which of the two they believe. `source` must be a valid JSON object.
+    """
+    pieces: list[bytes] = []
+    copied = 0
+    missing = dict(members)
+    for name, start, end in _spans(source):
+        value = members.get(name)
+        if value is not None:
+            pieces += (source[copied:start], value)
+            copied = end
+            missing.pop(name, None)
+    if missing:
+        close = source.rindex(b"}")
+        comma = b"" if source[:close].rstrip().endswith(b"{") else b","
+        added = b",".join([b'"%s":%s' % (name.encode(), value) for name, value in missing.items()])
+        pieces += (source[copied:close], comma, added)
+        copied = close
+    pieces.append(source[copied:])
+    return b"".join(pieces)
+
+
+def _spans(source: bytes) -> list[tuple[str, int, int]]:
+    """Each top-level member's name, and where its value starts and ends."""
+    spans = []
+    position = source.index(b"{") + 1
+    for name, value in open_object(source).items():
+        found = _NAME.match(source, position)
+        # A name met again lost its first value above, so that lengths no longer fit: then every byte is looked at.
+        if found is None or (found[1] != name.encode() and msgspec.json.decode(b'"%s"' % found[1]) != name):
+            return list(_scan(source))
+        position = found.end() + memoryview(value).nbytes
+        spans.append((name, found.end(), position))
+    return spans if _END.fullmatch(source, position) else list(_scan(source))
+
+
+_STRING = rb'"((?:[^"\\]|\\.)*+)"'
+_NAME = re.compile(rb"\s*,?\s*" + _STRING + rb"\s*:\s*", re.DOTALL)
+_END = re.compile(rb"\s*}\s*")
+_TOKEN = re.compile(_STRING + rb"|[\[\]{},:]", re.DOTALL)
+
+
+def _scan(source: bytes) -> Iterator[tuple[str, int, int]]:
+    """The same as `_spans`, for an object that names a member twice."""
+    depth = 0
+    name: str | None = None
+    string = b""
+    start = 0
+    for found in _TOKEN.finditer(source):
+        token = found[0]
+        if token[:1] == b'"':
+            string = token
+        elif token in b"{[":
+            depth += 1
+        elif depth == 1 and token == b":" and name is None:
+            name, start = msgspec.json.decode(string), found.end()
+        else:
+            if depth == 1 and name is not None and token in b",}":
+                value = source[start : found.start()]
+                start += len(value) - len(value.lstrip())
+                yield name, start, start + len(value.strip())
+                name = None
+            if token in b"}]":
+                depth -= 1
