@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, error: BaseException, usage: Usage, *, estimated: bool = False) -> "Outcome":
+    def of(cls, error: BaseException, usage: Usage, estimated: bool = False) -> "Outcome":
         """The outcome that an error means."""
         if isinstance(error, GatewayError):
             return cls("refused" if error.status < 500 else "failed", usage, estimated, error)

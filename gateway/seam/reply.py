@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 4
 EVENT_BYTES_PER_TOKEN = 190
-"""What a token weighs in a request's JSON, and in a stream of one event a token. Only for usage that nobody reported."""
+"""What a token weighs in JSON, and in a stream of one event a token: for usage that nobody reported."""
 
 
 class Head:
@@ -118,7 +118,7 @@ class Reply:
         self.surface = call.request.surface if surface is None else surface
         self.inner = inner
         """The Reply that this one reads, where it is a source of a Reply: usage is inherited from it."""
-        self._stages: list[tuple[Callable[[Batch], Any], bool]] | None = None
+        self._stages: list[tuple[Any, bool]] | None = None
         self._ends: list[Ending] | None = None
         self._ended = False
         self._usage: Usage | None = None
@@ -161,12 +161,12 @@ class Reply:
             raise StopAsyncIteration
         try:
             while True:
-                batch: Batch | None = await self.source.__anext__()
+                batch = await self.source.__anext__()
                 if self._stages is not None:
-                    batch = self._through(batch, 0)
-                    if batch is None:
+                    left = self._through(batch, 0)
+                    if left is None:
                         continue
-                assert batch is not None
+                    batch = left
                 if self.inner is None:
                     self._count(batch)
                 return batch
@@ -262,7 +262,7 @@ class Reply:
 
     def __del__(self) -> None:
         if not self._ended:
-            warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, source=self)
+            warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2, self)
             self._finish(Outcome("cancelled", *self.usage()))
             try:
                 asyncio.get_running_loop()

@@ -35,7 +35,7 @@ class Text:
     @text.setter
     def text(self, value: str) -> None:
         if value != self.text:
-            self._request._write(self._path, value)  # noqa: SLF001 (one thing in two classes)
+            self._request._write(self._path, value)
 
 
 class Request:
@@ -82,7 +82,7 @@ class Request:
         """`raw` with top-level members set to JSON values, in one pass."""
         if self._raw is None:
             return splice(self.raw, members)
-        return splice(self._raw, self._members | members)
+        return splice(self._raw, {**self._members, **members})
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -97,7 +97,7 @@ class Request:
                 raise InvalidRequest(f"The body is not valid JSON: {error}") from error
             if not isinstance(self._body, dict):
                 raise InvalidRequest("The body is not a JSON object.")
-        return self._body  # type: ignore[no-any-return]  # checked just above, or given
+        return self._body
 
     def texts(self) -> Iterator[Text]:
         """Every text with its role and origin, in the order of the document; each can be written."""
