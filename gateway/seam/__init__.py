@@ -3,7 +3,7 @@
 A middleware is one method around the next handler; a provider answers a call; verbs on the Reply change the stream.
 """
 
-from gateway.seam.call import Call, Caller, Ending, Outcome, Target
+from gateway.seam.call import Call, Caller, Ending, Inbound, Outcome, Target
 from gateway.seam.chunk import Batch, Chunk
 from gateway.seam.env import Env, Tasks
 from gateway.seam.errors import (
@@ -38,6 +38,7 @@ __all__ = [
     "Given",
     "Handler",
     "Head",
+    "Inbound",
     "InvalidRequest",
     "Key",
     "Middleware",

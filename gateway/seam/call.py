@@ -1,7 +1,8 @@
 """One call on its way: who asks, for what, how long it may take, and what happens when it is over."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from gateway.seam.env import Tasks
@@ -31,13 +32,31 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, error: BaseException, usage: Usage, estimated: bool = False) -> "Outcome":
-        """The outcome that an error means."""
+        """The outcome that an error means. A cancellation may carry its reason (`task.cancel(reason)`)."""
+        if isinstance(error, asyncio.CancelledError) and error.args and isinstance(error.args[0], GatewayError):
+            error = error.args[0]
         if isinstance(error, GatewayError):
             return cls("refused" if error.status < 500 else "failed", usage, estimated, error)
         return cls("failed" if isinstance(error, Exception) else "cancelled", usage, estimated, error)
 
 
 Ending = Callable[[Outcome], Awaitable[Any] | None]
+
+
+class Inbound(NamedTuple):
+    """The client's own request, beside what may go on: kept in a call's state by the door (`call.get(Inbound)`)."""
+
+    headers: Sequence[tuple[bytes, bytes]]
+    """Names in lower case. Callers are not trusted: nothing here is true but what auth has proved."""
+    client: str | None = None
+    """The address of the connection's other end."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
 
 class Caller(Protocol):

@@ -24,6 +24,8 @@ class Provider(Protocol):
 
     surfaces: Sequence[str]
     """The dialects that it speaks natively."""
+    models: Sequence[str]
+    """The names that it is known to serve; empty where it serves whatever its upstream does."""
 
     async def __call__(self, call: Call, /) -> Reply:
         """Answer the call, or raise. `call.target` says under which model's name, and how long it may take."""

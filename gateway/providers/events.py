@@ -1,0 +1,77 @@
+"""An upstream's event stream as the source of a Reply."""
+
+from collections.abc import AsyncIterator
+
+from gateway.providers.failures import from_event
+from gateway.seam import Batch, GatewayError, UpstreamError
+from gateway.upstream import Exchange
+from gateway.wire.codec import Codec
+from gateway.wire.sse import DONE, EventReader, StreamTooWide
+
+
+class Events:
+    """Batches of whole chat events. Raises where an event is an error, or where the end mark is missing.
+
+    What came in front of an error, in the same read, is delivered first.
+    """
+
+    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_reader")
+
+    def __init__(self, exchange: Exchange, codec: Codec, host: str) -> None:
+        self._exchange = exchange
+        self._codec = codec
+        self._host = host
+        self._reader = EventReader()
+        self._error: GatewayError | None = None
+        self._done = False
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self
+
+    async def __anext__(self) -> Batch:
+        if self._error is not None:
+            raise self._error
+        if self._done:
+            raise StopAsyncIteration
+        while True:
+            data = await self._exchange.read()
+            try:
+                events = self._reader.feed(data) if data else self._reader.end()
+            except StreamTooWide as error:
+                raise UpstreamError(f"{self._host}: {error}.") from error
+            if b'"error"' in events:
+                events = self._before_error(events)
+            if b"data: [DONE]" in events:
+                events = self._before_rest(events)
+            if events:
+                return Batch(events, self._codec)
+            if self._error is not None:
+                raise self._error
+            if not data:
+                raise UpstreamError(f"{self._host} ended its stream without data: [DONE]; the answer is cut.")
+
+    async def aclose(self) -> None:
+        """Close the exchange: at once, where the stream is not over."""
+        await self._exchange.aclose()
+
+    def _before_error(self, events: bytes) -> bytes:
+        """The events in front of one that is an error; all of them where none is."""
+        start = 0
+        while start < len(events):
+            end = events.index(b"\n\n", start) + 2
+            event = events[start:end]
+            if b'"error"' in event and (source := self._codec.source(event)):
+                self._error = from_event(self._host, source)
+                if self._error is not None:
+                    return events[:start]
+            start = end
+        return events
+
+    def _before_rest(self, events: bytes) -> bytes:
+        """The events up to the end mark. What comes behind it is nobody's."""
+        end = 0 if events.startswith(DONE) else events.find(b"\n\n" + DONE)
+        if end < 0:
+            return events  # the words stand inside a text
+        self._done = True
+        self._exchange.finish()
+        return events[: end + len(DONE) + (2 if end else 0)]

@@ -1,0 +1,120 @@
+"""An OpenAI-compatible server's errors as ours: from an answer's status and body, or from an event inside a 200."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.seam import GatewayError, UpstreamError
+from gateway.wire.verbatim import INVALID
+
+_log = logging.getLogger("gateway")
+
+_STATUS = {
+    "invalid_request_error": 400,
+    "invalid_request": 400,
+    "bad_request": 400,
+    "context_length_exceeded": 400,
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "invalid_authentication": 401,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "not_found_error": 404,
+    "not_found": 404,
+    "model_not_found": 404,
+    "request_too_large": 413,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "rate_limited": 429,
+    "too_many_requests": 429,
+    "requests": 429,
+    "tokens": 429,
+    "insufficient_quota": 429,
+    "overloaded": 503,
+    "overloaded_error": 503,
+    "server_overloaded": 503,
+    "engine_overloaded": 503,
+    "service_unavailable": 503,
+    "service_unavailable_error": 503,
+    "timeout": 504,
+    "timeout_error": 504,
+}
+"""The status that an error's code or type means, where it came inside a 200."""
+
+_TYPES = {400: "invalid_request_error", 403: "permission_error", 404: "invalid_request_error", 429: "rate_limit_error"}
+_KEPT = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
+"""Headers of an upstream's error that help the client."""
+
+
+class _Body(msgspec.Struct):
+    error: Any = None
+    message: Any = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def from_answer(host: str, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError:
+    """The error that an answer which is no success means."""
+    kept = [(name, value) for name, value in headers if name in _KEPT]
+    try:
+        document = _decode(body)
+    except INVALID:
+        document = _Body()
+    error = document.error if document.error is not None else document.message
+    if status < 400:
+        return UpstreamError(f"{host} answered with status {status}, which is no answer to a model call.")
+    if error is None:
+        error = {"message": f"{host} answered with status {status} and no error that could be read."}
+    return _error(host, status, error, kept)
+
+
+def from_event(host: str, source: bytes) -> GatewayError | None:
+    """The error that an event of a stream carries, or None where it carries none."""
+    try:
+        error = _decode(source).error
+    except INVALID as problem:
+        return UpstreamError(f"{host} sent an event that is not JSON: {problem}")
+    if not error:
+        return None
+    return _error(host, _status(error), error, ())
+
+
+def _status(error: Any) -> int:
+    if isinstance(error, dict):
+        for name in ("status", "code", "type"):
+            word = error.get(name)
+            if isinstance(word, str) and word.isascii() and word.isdigit():
+                word = int(word)
+            if isinstance(word, int) and not isinstance(word, bool) and 400 <= word <= 599:
+                return word
+            if isinstance(word, str) and word.lower() in _STATUS:
+                return _STATUS[word.lower()]
+    return 502
+
+
+def _error(host: str, status: int, error: Any, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError:
+    if status == 401:
+        # The key is ours, not the client's; what the provider says of it may quote it.
+        _log.warning("%s refused the key that is configured for it (status 401)", host)
+        return UpstreamError(f"{host} refused the gateway's key. Tell whoever runs the gateway.", code="upstream_auth")
+    fields = error if isinstance(error, dict) else {"message": error}
+    return GatewayError(
+        _word(fields.get("message")) or f"{host} answered with status {status}.",
+        status=status,
+        type=_word(fields.get("type")) or _TYPES.get(status, "upstream_error" if status >= 500 else "api_error"),
+        code=_word(fields.get("code")),
+        param=_word(fields.get("param")),
+        headers=headers,
+    )
+
+
+def _word(value: Any) -> str | None:
+    """A field of OpenAI's error object: a string or null. Some servers send numbers."""
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

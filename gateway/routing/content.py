@@ -1,0 +1,28 @@
+"""How far an answer is read before it counts as one."""
+
+from gateway.seam import Batch, Call, Given, Reply
+
+LOOK_AHEAD = 64 * 1024
+"""Bytes of a stream that are read at most in search of its first content."""
+
+
+async def until_content(call: Call, reply: Reply) -> Reply:
+    """Read a stream up to its first content, so that an error before it can still be answered by another try.
+
+    Role deltas, empty blocks and pings come before errors inside a 200; they are no content. Raises what the stream
+    raises.
+    """
+    read: list[Batch] = []
+    size = 0
+    async for batch in reply:
+        read.append(batch)
+        size += len(batch.raw)
+        if size > LOOK_AHEAD or batch.whole or any(chunk.has_content for chunk in batch):
+            break
+    return Reply(call, Given(read, reply), reply.head, surface=reply.surface, inner=reply)
+
+
+async def entire(call: Call, reply: Reply) -> Reply:
+    """Read all of an answer that is wanted whole. Raises what reading it raises."""
+    read = [batch async for batch in reply]
+    return Reply(call, Given(read), reply.head, surface=reply.surface, inner=reply)

@@ -1,0 +1,55 @@
+"""One model's way to its target."""
+
+import asyncio
+
+from gateway.routing.content import entire, until_content
+from gateway.routing.patience import Patience
+from gateway.seam import Call, GatewayError, Handler, Reply, Target
+
+
+class Router:
+    """A Handler that sends a call to its target, through the attempt ring, and judges the answer.
+
+    A stream counts as an answer at its first content, a whole answer when it is complete: up to there, an error is
+    raised, as the call's own.
+    """
+
+    def __init__(self, target: Target, attempt: Handler) -> None:
+        self._target = target
+        self._attempt = attempt
+        self._headers = {
+            b"x-gateway-provider": target.provider.encode(),
+            b"x-gateway-model": target.model.encode("ascii", "backslashreplace"),
+            b"x-gateway-attempts": b"1",
+        }
+
+    async def __call__(self, call: Call) -> Reply:
+        """Try the target, and return its answer once it is one."""
+        target = self._target
+        request = call.request
+        attempt = call.child(request=request.copy(model=target.model), target=target)
+        try:
+            with self._patience(call):
+                reply = await self._attempt(attempt)
+                judge = until_content if request.stream else entire
+                reply = await judge(call, reply)
+        except GatewayError as error:
+            if error.provider is None:
+                error.provider = target.provider
+            raise
+        head = reply.head
+        head.provider, head.model = target.provider, target.model
+        head.headers.update(self._headers)
+        return reply
+
+    def _patience(self, call: Call) -> Patience:
+        timeouts = self._target.timeouts
+        if call.request.stream and timeouts.first_token < timeouts.total:
+            seconds, what = float(timeouts.first_token), "timeout.first_token, the wait for a stream's first content"
+        else:
+            seconds, what = float(timeouts.total), "timeout.total"
+        if call.deadline is not None:
+            left = call.deadline - asyncio.get_running_loop().time()
+            if left < seconds:
+                seconds, what = max(left, 0.0), "the call's own deadline"
+        return Patience(seconds, what)
