@@ -1,0 +1,156 @@
+"""HTTP in, Call down; Reply up, HTTP out. Doors never translate between dialects."""
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+from gateway.api.answers import Receive, Scope, Send, openai_error
+from gateway.api.ids import request_id
+from gateway.api.visit import STREAM_HEADERS, Visit
+from gateway.config.schema import Server
+from gateway.routing.catalog import Catalog
+from gateway.seam import (
+    Batch,
+    Call,
+    GatewayError,
+    Handler,
+    Inbound,
+    InvalidRequest,
+    ModelNotFound,
+    Reply,
+    Request,
+    Tasks,
+    unfold,
+)
+
+_log = logging.getLogger("gateway")
+_FORWARDED = (b"openai-beta", b"anthropic-version", b"anthropic-beta", b"traceparent")
+
+
+class House(NamedTuple):
+    """What every door opens into: the request ring, the models, the settings, the owner of tasks."""
+
+    enter: Handler
+    catalog: Catalog
+    server: Server
+    tasks: Tasks
+    default_model: str | None = None
+    """What serves requests that name no model."""
+
+
+class Door:
+    """An ASGI endpoint of one surface. A dialect says how it reads requests, pings, and tells errors."""
+
+    ping: bytes
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._forwarded = frozenset({*_FORWARDED, *(name.lower().encode() for name in house.server.forward_headers)})
+
+    # ---- what a dialect says
+
+    def read(self, body: bytes) -> Request:
+        """The request that a body holds. Raises `InvalidRequest`."""
+        raise NotImplementedError
+
+    def events(self, request: Request, batch: Batch) -> bytes:
+        """A batch of a stream as this client wants it."""
+        raise NotImplementedError
+
+    def error(self, error: GatewayError) -> bytes:
+        """An error as the body of an answer."""
+        return openai_error(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """An error as the last event of a stream."""
+        raise NotImplementedError
+
+    # ---- what all doors do
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        house = self.house
+        call_id = request_id()
+        visit = Visit(scope, receive, send, house.tasks, call_id)
+        reply = call = None
+        try:
+            body = await visit.body(house.server.max_body, house.server.body_timeout)
+            if body is None:
+                return
+            request = self.read(body)
+            call = self._call(request, scope, call_id)
+            visit.watch()
+            if request.stream:
+                visit.hold(house.server.stream.hold, house.server.stream.ping, self.ping)
+            reply = await house.enter(call)
+            if request.stream:
+                await self._stream(visit, request, reply)
+            else:
+                chunk = await reply.whole()
+                await visit.answer(reply.head.status, chunk.raw, list(reply.head.headers.items()))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not visit.gone or task is None or task.uncancel() > 0:
+                raise
+        except GatewayError as error:
+            await self._fail(visit, error, call)
+        except Exception:
+            _log.exception("request %s failed inside the gateway", call_id)
+            trouble = GatewayError(f"The gateway failed on this request; its log has more under {call_id}.")
+            await self._fail(visit, trouble, call)
+        finally:
+            visit.over()
+            if reply is not None:
+                await reply.aclose()
+
+    def _call(self, request: Request, scope: Scope, call_id: str) -> Call:
+        headers = scope["headers"]
+        request.headers = [header for header in headers if header[0] in self._forwarded]
+        if not request.model:
+            if self.house.default_model is None:
+                raise InvalidRequest(
+                    "You must provide a 'model' parameter; GET /v1/models lists the models.",
+                    param="model",
+                    code="missing_required_parameter",
+                )
+            request = request.copy(model=self.house.default_model)
+        call = Call(request, self.house.tasks, id=call_id)
+        client = scope.get("client")
+        call.put(Inbound(headers, client[0] if client else None))
+        return call
+
+    async def _stream(self, visit: Visit, request: Request, reply: Reply) -> None:
+        begun = False
+        async for batch in reply:
+            if batch.whole:  # the target had no stream to give
+                batch = Batch.of([event for chunk in batch.chunks for event in unfold(chunk)])
+            data = self.events(request, batch)
+            if not begun:
+                await self._begin(visit, reply)
+                begun = True
+            if data:
+                await visit.write(data)
+        if not begun:
+            await self._begin(visit, reply)
+        await visit.write(b"", more=False)
+
+    async def _begin(self, visit: Visit, reply: Reply) -> None:
+        await visit.start(reply.head.status, [*STREAM_HEADERS, *reply.head.headers.items()])
+
+    async def _fail(self, visit: Visit, error: GatewayError, call: Call | None) -> None:
+        if isinstance(error, ModelNotFound):
+            error = self.house.catalog.explain(error, call.caller if call is not None else None)
+        if visit.started:
+            await visit.write(self.error_event(error))
+            await visit.write(b"", more=False)
+            return
+        headers: list[tuple[bytes, bytes]] = list(error.headers)
+        if error.provider is not None:
+            headers.append((b"x-gateway-provider", error.provider.encode()))
+        await visit.answer(error.status, self.error(error), headers)
+
+
+def param_of(message: str) -> tuple[str, str | None]:
+    """A validation error's message, and the parameter that it names, apart."""
+    text, _, path = message.partition(" - at `$")
+    return text, path.rstrip("`").lstrip(".") or None

@@ -1,0 +1,40 @@
+"""Probes and figures: `/health/live`, `/health/ready`, `/metrics`."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.api.answers import Receive, Scope, Send, respond
+from gateway.telemetry.metrics import exposition
+
+
+async def live(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's signature)
+    """The process answers."""
+    await respond(send, 200, b'{"status":"live"}')
+
+
+class Ready:
+    """Listening, and not draining. A provider that is down does not make the gateway unready."""
+
+    def __init__(self, draining: Callable[[], bool]) -> None:
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        """Serve one HTTP request."""
+        if self._draining():
+            await respond(send, 503, b'{"status":"draining"}')
+        else:
+            await respond(send, 200, b'{"status":"ready"}')
+
+
+class MetricsPage:
+    """What Prometheus scrapes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        """Serve one HTTP request."""
+        kind = (b"content-type", CONTENT_TYPE_LATEST.encode())
+        await respond(send, 200, exposition(self._registry), kind=kind)

@@ -1,0 +1,155 @@
+"""One client at the door: its body, its leaving, and what has been sent to it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from gateway.api.answers import JSON, Receive, Scope, Send
+from gateway.seam import GatewayError, InvalidRequest, Tasks, TooLarge
+
+GRACE = 0.02
+"""On servers that do not tell of a lost connection, how long a call runs before a task begins to watch for it: most are
+over by then, and a task costs."""
+STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_NO_CACHE = (b"cache-control", b"no-cache")  # proxies on the way must not keep or buffer a stream
+_NO_BUFFER = (b"x-accel-buffering", b"no")
+
+
+class Visit:
+    """What one HTTP request may do: give its body, be told of the client's leaving, be pinged, be answered.
+
+    A client that leaves cancels the task that serves it. `gone` says so.
+    """
+
+    __slots__ = ("_connection", "_jobs", "_receive", "_send", "_task", "_tasks", "_timers", "gone", "id", "started")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, request_id: str) -> None:
+        self._receive: Receive | None = receive
+        self._send: Send | None = send
+        self._tasks = tasks
+        self._task = asyncio.current_task()
+        self._connection = scope.get("gateway.connection")
+        self._timers: list[asyncio.TimerHandle] = []
+        self._jobs: list[asyncio.Task[None]] = []
+        self.id = request_id.encode()
+        self.gone = False
+        self.started = False
+
+    async def body(self, limit: int, seconds: float) -> bytes | None:
+        """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`."""
+        assert self._receive is not None
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body: bytes = message["body"]
+        if message.get("more_body"):
+            return await self._long_body(bytearray(body), limit, seconds)
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def _long_body(self, body: bytearray, limit: int, seconds: float) -> bytes | None:
+        assert self._receive is not None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    if len(body) > limit:
+                        raise _too_large(limit)
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message["body"]
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            raise InvalidRequest(
+                f"The body did not arrive within {seconds:g} s.",
+                status=408,
+                code="request_timeout",
+                headers=[(b"connection", b"close")],
+            ) from None
+        if len(body) > limit:
+            raise _too_large(limit)
+        return bytes(body)
+
+    def watch(self) -> None:
+        """From now on, cancel this task when the client leaves."""
+        if self._connection is not None:
+            self._connection.watcher = self.leave
+        else:
+            self._timers.append(asyncio.get_running_loop().call_later(GRACE, self._start, self._listen))
+
+    def hold(self, seconds: float, every: float, ping: bytes) -> None:
+        """Unless the answer begins within `seconds`, begin it, and send `ping` `every` so often until it comes."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._start, self._pings, every, ping)
+        self._timers.append(timer)
+
+    def leave(self) -> None:
+        """The client has left."""
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Begin the answer; False where pings have begun it already, with status 200. Pings end here."""
+        for timer in self._timers:
+            timer.cancel()
+        pinging = self.started
+        self.started = True
+        if pinging:
+            self._stop()
+            return False
+        assert self._send is not None
+        head = [*headers, (b"x-request-id", self.id)]
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        return True
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Send a piece of the answer; waits where the client reads slowly."""
+        assert self._send is not None
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send a whole JSON answer."""
+        await self.start(status, [JSON, (b"content-length", b"%d" % len(body)), *headers])
+        await self.write(body, more=False)
+
+    def over(self) -> None:
+        """The answer is sent, or nobody wants it. References that would make a cycle with the server's are let go."""
+        for timer in self._timers:
+            timer.cancel()
+        self._stop()
+        if self._connection is not None:
+            self._connection.watcher = None
+            self._connection = None
+        self._receive = self._send = self._task = None
+
+    def _start(self, job: Callable[..., object], *args: object) -> None:
+        self._jobs.append(self._tasks.spawn(job(*args)))  # type: ignore[arg-type]  # one of the coroutines below
+
+    def _stop(self) -> None:
+        for job in self._jobs:
+            job.cancel()
+
+    async def _listen(self) -> None:
+        while self._receive is not None:
+            if (await self._receive())["type"] == "http.disconnect":
+                self.leave()
+                return
+
+    async def _pings(self, every: float, ping: bytes) -> None:
+        if self.started:
+            return
+        await self.start(200, STREAM_HEADERS)
+        while True:
+            await self.write(ping)
+            await asyncio.sleep(every)
+
+
+STREAM_HEADERS = (STREAM, _NO_CACHE, _NO_BUFFER)
+
+
+def _too_large(limit: int) -> GatewayError:
+    return TooLarge(
+        f"The body is larger than the {limit} bytes that this gateway takes (server.max_body).",
+        headers=[(b"connection", b"close")],
+    )

@@ -1,0 +1,182 @@
+"""The serving process: uvicorn, with a protocol that joins writes and tells at once of a lost connection."""
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from gateway.api.answers import openai_error
+from gateway.build import Gateway
+from gateway.config.load import read
+from gateway.config.schema import Config
+from gateway.seam import InvalidRequest
+
+_log = logging.getLogger("gateway")
+
+
+class Joined:
+    """A transport whose writes of one turn of the loop leave as one: head and body are two writes, and each costs."""
+
+    __slots__ = ("__dict__", "_pieces", "_soon", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
+        self._soon = loop.call_soon
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn."""
+        if not self._pieces:
+            self._soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        """Write now what is joined."""
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            if not self._transport.is_closing():
+                self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def close(self) -> None:
+        """Write what is joined, then close."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with three differences: joined writes, a watcher of the connection, JSON errors."""
+
+    watcher: Callable[[], None] | None = None
+    """Called at once when the connection is lost, for the request that is being served."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connects."""
+        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None:
+            watcher()
+        super().connection_lost(exc)
+        self.scope = None  # type: ignore[assignment]  # it holds this protocol
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["gateway.connection"] = self  # type: ignore[typeddict-unknown-key]
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP in the shape of all other errors."""
+        body = openai_error(InvalidRequest(msg, code="invalid_http"))
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n"
+        )
+        self.transport.write(head % len(body) + b"\r\n" + body)
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; while it drains, `/health/ready` says so."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway | None = None) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """A signal asks to stop."""
+        if self._gateway is not None:
+            self._gateway.draining = True
+        super().handle_exit(sig, frame)
+
+
+class Application:
+    """The gateway as the ASGI application that uvicorn runs: started and closed by the lifespan protocol."""
+
+    def __init__(self, gateway: Gateway, *, alone: bool = True) -> None:
+        self.gateway = gateway
+        self._alone = alone  # whether the process is the gateway's, so that its collector may be tuned
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self.gateway.app(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            async with self.gateway:
+                if self._alone:
+                    _tune()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            _log.exception("the gateway could not start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _tune() -> None:
+    """What start made lives as long as the process: the collector need not look at it again, nor so often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
+def settings(config: Config, app: Any, **more: Any) -> uvicorn.Config:
+    """Uvicorn's settings for this gateway."""
+    server = config.server
+    return uvicorn.Config(
+        app,
+        host=server.host,
+        port=server.port,
+        workers=server.workers,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        loop="auto",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=max(1, int(server.shutdown_grace)),
+        timeout_keep_alive=75,  # longer than the 60 s of common load balancers, which must close first
+        **more,
+    )
+
+
+def serve(gateway: Gateway, path: str) -> None:
+    """Serve until a signal says stop. With one worker, this very process serves; `path` is the file others read."""
+    config = gateway.config
+    if config.server.workers == 1:
+        Server(settings(config, Application(gateway)), gateway).run()
+        return
+    with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
+        # Each worker writes its figures there, and whichever is asked tells those of all.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        os.environ["GATEWAY_CONFIG"] = path
+        shared = settings(config, "gateway.server:worker", factory=True)
+        Multiprocess(shared, sockets=[shared.bind_socket()]).run()
+
+
+def worker() -> Application:
+    """One worker's application: it reads the file again. Its socket is the supervisor's."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return Application(Gateway(read(os.environ["GATEWAY_CONFIG"])))
