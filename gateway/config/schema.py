@@ -21,7 +21,7 @@ class Cors(Settings):
     """Which browser pages may call the gateway."""
 
     origins: list[str]
-    headers: list[str] = ["authorization", "content-type", "x-api-key"]
+    headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key")
     max_age: Duration = Duration(600)
 
 
@@ -47,7 +47,7 @@ class KeyEntry(Settings):
     name: str
     key: str | None = None
     sha256: str | None = None
-    models: list[str] = ["*"]
+    models: tuple[str, ...] = ("*",)
     """Globs over the names that callers ask for."""
     role: str | None = None
     limits: dict[str, Any] | None = None

@@ -111,7 +111,7 @@ class OpenAI:
     def _prepared(self, settings: OpenAISettings) -> bytes:
         """The request's line and headers, the same for every call."""
         headers = {
-            "host": self._origin.authority,
+            "host": self._origin.host_header.decode(),
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             "user-agent": f"llm-orchestration-gateway/{__version__}",
@@ -123,7 +123,7 @@ class OpenAI:
         if settings.project:
             headers["openai-project"] = settings.project
         headers |= {name.lower(): value for name, value in settings.headers.items()}
-        lines = [b"POST %s/chat/completions HTTP/1.1\r\n" % self._origin.path]
+        lines = [b"POST %s/chat/completions HTTP/1.1\r\n" % self._origin.path.encode()]
         for name, value in headers.items():
             check_header(name.encode(), value.encode())
             lines.append(b"%s: %s\r\n" % (name.encode(), value.encode()))

@@ -64,9 +64,10 @@ class Wire:
         await self.end()
 
     async def left(self) -> None:
-        """Wait until the other side has closed the connection."""
+        """Wait until the other side has closed the connection; then raises ConnectionError, as a write would."""
         while await self._reader.read(65536):
             pass
+        raise ConnectionResetError("the client left")
 
     def close(self) -> None:
         """Close the connection in order (FIN)."""
@@ -175,12 +176,7 @@ def events(*texts: str, usage: bool = True, done: bool = True, finish: str | Non
     """The events of a streamed chat completion, one piece each: role, texts, finish, usage, end mark."""
 
     def event(choices: list[dict[str, Any]], **more: Any) -> bytes:
-        base = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1_700_000_000,
-            "model": "upstream-model",
-        }
+        base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "up"}
         return b"data: " + json.dumps(base | {"choices": choices} | more).encode() + b"\n\n"
 
     def delta(fields: dict[str, Any], reason: str | None = None) -> bytes:
