@@ -1,0 +1,56 @@
+"""Our own client: HTTP/1.1 over pooled connections."""
+
+import ssl
+
+from gateway.seam.timeouts import Timeouts
+from gateway.upstream.exchange import NativeExchange
+from gateway.upstream.failure import client_closed
+from gateway.upstream.origin import Origin
+from gateway.upstream.pool import Pool
+from gateway.upstream.settings import ClientSettings
+from gateway.upstream.trust import tls_context
+
+
+class NativeClient:
+    """Keeps a pool for each scheme, host and port (see contract.Client)."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._pools: dict[Origin, Pool] = {}  # by origin: those that differ in path only share a pool
+        self._hosts: dict[tuple[str, str, int], Pool] = {}
+        self._context: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> NativeExchange:
+        """Send one request and return once the answer's head is there (see contract.Client)."""
+        pool = self._pools.get(origin) or self._open(origin)
+        connection = pool.take() or await pool.acquire(timeouts.connect)
+        exchange = connection.begin(head, body, timeouts)
+        while not exchange.status:
+            if exchange.failure is not None:
+                raise exchange.failure.error()
+            await exchange.arrival()
+        return exchange
+
+    async def aclose(self) -> None:
+        """Abort what is under way and close every connection (see contract.Client)."""
+        self._closed = True
+        for pool in self._hosts.values():
+            pool.close()
+        for pool in self._hosts.values():
+            await pool.closed()
+
+    def _open(self, origin: Origin) -> Pool:
+        if self._closed:
+            raise client_closed(origin.address)
+        place = (origin.scheme, origin.host, origin.port)
+        pool = self._hosts.get(place)
+        if pool is None:
+            pool = self._hosts[place] = Pool(origin, self._settings, self._trust)
+        self._pools[origin] = pool
+        return pool
+
+    def _trust(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = tls_context(self._settings)
+        return self._context
