@@ -1,0 +1,1 @@
+"""Load tests and the benchmark; nothing here ships with the gateway."""
