@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.providers.mock import pieces
 from gateway.providers.mock.ask import Ask
 from gateway.providers.mock.lorem import MOST, filler
 from gateway.providers.mock.tools import Tool, ToolCall, sampled
@@ -22,10 +21,10 @@ class Answer(NamedTuple):
     finish: str = "stop"
     calls: tuple[ToolCall, ...] = ()
 
-    def tokens(self) -> int:
-        """What it counts."""
-        count = pieces.count(self.text) if self.text else 0
-        return count + sum([1 + pieces.count(call.source) for call in self.calls]) if self.calls else count
+    def tokens(self, count: Callable[[str], int]) -> int:
+        """What it counts, its texts counted by `count`."""
+        tokens = count(self.text) if self.text else 0
+        return tokens + sum([1 + count(call.source) for call in self.calls]) if self.calls else tokens
 
 
 Model = Callable[[Ask], Answer]

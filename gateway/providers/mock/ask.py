@@ -14,7 +14,7 @@ PROMPT_EXTRA = 3
 class Ask:
     """One request. Making one raises `InvalidRequest` where OpenAI would refuse the body."""
 
-    __slots__ = ("_body", "include_usage", "messages", "stream", "text", "tools")
+    __slots__ = ("_body", "_counted", "include_usage", "messages", "stream", "text", "tools")
 
     def __init__(self, request: Request) -> None:
         body = self._body = request.body
@@ -27,6 +27,7 @@ class Ask:
             self.tools = ToolChoice.of(body)
         self.text = messages.last_user_text(self.messages)
         """The last user text."""
+        self._counted: tuple[str | None, int] = (None, 0)
         options = body.get("stream_options")
         self.include_usage = request.wants_usage or bool(options and options.get("include_usage"))
 
@@ -75,4 +76,10 @@ class Ask:
 
     def prompt_tokens(self) -> int:
         """What the conversation counts."""
-        return sum([pieces.count(messages.text_of(message)) + PROMPT_EXTRA for message in self.messages])
+        return sum([self.count(messages.text_of(message)) + PROMPT_EXTRA for message in self.messages])
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has. An echo's is the last of the conversation, so that one is remembered."""
+        if text is not self._counted[0]:
+            self._counted = (text, pieces.count(text))
+        return self._counted[1]

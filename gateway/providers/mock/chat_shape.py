@@ -44,6 +44,7 @@ class Shape(NamedTuple):
     choices: int
     answer: Answer
     prompt_tokens: int
+    tokens: int
     logprobs: int | None
     include_usage: bool
 
@@ -87,7 +88,7 @@ class Shape(NamedTuple):
         return _OPENING % (self.id, self.created, encode(self.model)), end
 
     def _usage(self) -> bytes:
-        output = self.answer.tokens() * self.choices
+        output = self.tokens * self.choices
         return _USAGE % (self.prompt_tokens, output, self.prompt_tokens + output)
 
     def _texts(self, block: Sequence[str]) -> list[bytes]:

@@ -76,6 +76,7 @@ class Mock:
             choices=ask.choices,
             answer=said,
             prompt_tokens=ask.prompt_tokens(),
+            tokens=said.tokens(ask.count),
             logprobs=ask.logprobs,
             include_usage=ask.include_usage,
         )
@@ -91,4 +92,4 @@ async def _pass(shape: Shape, pace: Pace, failure: Planned | None) -> None:
             raise failure.error
         await asyncio.get_running_loop().create_future()
     if pace.first_token or pace.token:
-        await asyncio.sleep(pace.first_token + pace.token * shape.answer.tokens())
+        await asyncio.sleep(pace.first_token + pace.token * shape.tokens)
