@@ -16,8 +16,8 @@ async def connected_socket(host: str, port: int) -> socket.socket:
     """Resolve `host` and connect; the socket is non-blocking and sends without delay.
 
     uvloop knows no `happy_eyeballs_delay`, and asyncio's starts tasks: here callbacks race. The wait has no bound of
-    its own. Raises OSError where no address can be reached (the first address's error), socket.gaierror where the name does
-    not resolve.
+    its own. Raises OSError where no address can be reached (the first address's error), socket.gaierror where the name
+    does not resolve.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -15,7 +15,6 @@ class Line(Protocol):
     loop: AbstractEventLoop
     address: str
     max_body: int
-    unread: int
 
     def abort(self) -> None:
         """Close the connection at once."""

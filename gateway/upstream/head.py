@@ -14,10 +14,12 @@ UNTIL_CLOSE = -2  # … or ends where the connection does
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*+"
-_GRAMMAR = re.compile(rb"HTTP/1\.[01] [1-5][0-9][0-9](?: %b)?+\r\n(?:%b:%b\r\n)*+\r\n" % (_TEXT, _TOKEN, _TEXT))
-_FRAMING = re.compile(
-    rb"\n(content-length|transfer-encoding|connection|content-encoding|keep-alive):([^\r]*+)", re.IGNORECASE
-)
+_grammar = re.compile(
+    rb"HTTP/1\.[01] [1-5][0-9][0-9](?: %b)?+\r\n(?:%b:%b\r\n)*+\r\n" % (_TEXT, _TOKEN, _TEXT)
+).fullmatch
+_framing = re.compile(
+    rb"\n(content-length|transfer-encoding|connection|content-encoding|keep-alive):[ \t]*+([^\r]*+)", re.IGNORECASE
+).findall
 _FIELDS = re.compile(rb"\n([^:\r]++):[ \t]*+([^\r]*+)")
 _KEEP_FOR = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,6})")
 _NAME, _VALUE = re.compile(_TOKEN), re.compile(_TEXT)
@@ -52,20 +54,22 @@ def parse_head(raw: bytes, bodiless: bool = False) -> Head:
     The body's framing is that of RFC 9112 section 6.3, but every combination that section calls an error, or lets a
     recipient mend, is one here. Raises BadHead.
     """
-    if _GRAMMAR.fullmatch(raw) is None:
+    if _grammar(raw) is None:
         raise BadHead(_complaint(raw))
     status, keep = int(raw[9:12]), raw[7] == 49
     length: int | None = None
     chunked = False
     codings: bytes | None = None
     keep_for: int | None = None
-    for name, value in _FRAMING.findall(raw):
-        name, value = name.lower(), value.strip(b" \t").lower()
+    for name, value in _framing(raw):
+        name = name.lower()
         if name == b"content-length":
             if length is not None:
                 raise BadHead("it has two content-length headers")
             length = _length(value)
-        elif name == b"connection":
+            continue
+        value = value.rstrip(b" \t").lower()
+        if name == b"connection":
             keep = _keeps(value, keep)
         elif name == b"transfer-encoding":
             if chunked:
@@ -132,6 +136,8 @@ def check_field(name: bytes, value: bytes) -> None:
 
 
 def _length(value: bytes) -> int:
+    if not value.isdigit():
+        value = value.rstrip(b" \t")
     if not value.isdigit() or len(value) > 18:
         raise BadHead("its content-length is no plain number")
     return int(value)

@@ -72,8 +72,8 @@ class _Body(httpx.AsyncByteStream):
 class HttpxClient:
     """The client's interface over any httpx transport (see contract.Client).
 
-    Without `transport` it is httpx's own pool, with the settings' proxy, HTTP/2 and trust; `max_connections` then counts
-    all hosts together. Tests hand in `httpx.MockTransport`, or respx's router in one.
+    Without `transport` it is httpx's own pool, with the settings' proxy, HTTP/2 and trust; `max_connections` then
+    counts all hosts together. Tests hand in `httpx.MockTransport`, or respx's router in one.
     """
 
     def __init__(self, settings: ClientSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -179,7 +179,7 @@ class HttpxExchange:
                     return data
         except httpx.TransportError as error:
             await self.aclose()
-            raise self._client._as_ours(error, self._origin, self._timeouts, begun=True) from error  # noqa: SLF001
+            raise self._client._as_ours(error, self._origin, self._timeouts, begun=True) from error
         except BadCoding as error:
             await self.aclose()
             raise UpstreamError(f"The answer of {self._origin.address} does not decode: {error}.") from None

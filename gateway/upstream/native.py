@@ -1,10 +1,11 @@
 """Our own client: HTTP/1.1 over pooled connections."""
 
 import ssl
+from typing import cast
 
 from gateway.seam.timeouts import Timeouts
 from gateway.upstream.exchange import NativeExchange
-from gateway.upstream.failure import client_closed
+from gateway.upstream.failure import Failure, client_closed
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
 from gateway.upstream.settings import ClientSettings
@@ -26,10 +27,14 @@ class NativeClient:
         pool = self._pools.get(origin) or self._open(origin)
         connection = pool.take() or await pool.acquire(timeouts.connect)
         exchange = connection.begin(head, body, timeouts)
-        while not exchange.status:
-            if exchange.failure is not None:
-                raise exchange.failure.error()
-            await exchange.arrival()
+        waiter = exchange.waiter = connection.loop.create_future()
+        try:
+            await waiter
+        except BaseException:  # cancelled: nothing may stay behind
+            exchange.close()
+            raise
+        if not exchange.status:
+            raise cast(Failure, exchange.failure).error()
         return exchange
 
     async def aclose(self) -> None:
