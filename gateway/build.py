@@ -59,7 +59,7 @@ class Gateway:
             outer.append(AuthMiddleware(keyring))
         self._closing = AsyncExitStack()
         self.app = application(
-            House(ring(outer, self._dispatch), self.catalog, config.server, self.env.tasks, self._default_model()),
+            House(ring(outer, self.env.run), self.catalog, config.server, self.env.tasks, self._default_model()),
             ModelsDoor(self.catalog, keyring),
             Ready(lambda: self.draining),
             MetricsPage(self.env.metrics),
@@ -84,9 +84,6 @@ class Gateway:
 
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
-
-    async def _dispatch(self, call: Call) -> Reply:
-        return await self.env.run(call)
 
     def _build_providers(self, problems: list[Problem]) -> tuple[dict[str, Provider], dict[str, str]]:
         """The providers by name, and those that are switched off with the reason."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.routing.content import entire, until_content
-from gateway.routing.patience import Patience
+from gateway.routing.patience import Patience, Wait
 from gateway.seam import Call, GatewayError, Handler, Reply, Target
 
 
@@ -17,6 +17,13 @@ class Router:
     def __init__(self, target: Target, attempt: Handler) -> None:
         self._target = target
         self._attempt = attempt
+        timeouts = target.timeouts
+        self._until_whole = Patience(timeouts.total, "timeout.total, the time for a whole answer")
+        self._until_content = (
+            Patience(timeouts.first_token, "timeout.first_token, the wait for a stream's first content")
+            if timeouts.first_token < timeouts.total
+            else Patience(timeouts.total, "timeout.total, the wait for a stream's first content")
+        )
         self._headers = {
             b"x-gateway-provider": target.provider.encode(),
             b"x-gateway-model": target.model.encode("ascii", "backslashreplace"),
@@ -29,7 +36,7 @@ class Router:
         request = call.request
         attempt = call.child(request=request.copy(model=target.model), target=target)
         try:
-            with self._patience(call):
+            with self._limit(call):
                 reply = await self._attempt(attempt)
                 judge = until_content if request.stream else entire
                 reply = await judge(call, reply)
@@ -42,14 +49,10 @@ class Router:
         head.headers.update(self._headers)
         return reply
 
-    def _patience(self, call: Call) -> Patience:
-        timeouts = self._target.timeouts
-        if call.request.stream and timeouts.first_token < timeouts.total:
-            seconds, what = float(timeouts.first_token), "timeout.first_token, the wait for a stream's first content"
-        else:
-            seconds, what = float(timeouts.total), "timeout.total"
+    def _limit(self, call: Call) -> Wait:
+        patience = self._until_content if call.request.stream else self._until_whole
         if call.deadline is not None:
             left = call.deadline - asyncio.get_running_loop().time()
-            if left < seconds:
-                seconds, what = max(left, 0.0), "the call's own deadline"
-        return Patience(seconds, what)
+            if left < patience.seconds:
+                patience = Patience(max(left, 0.0), "the call's own deadline")
+        return patience.limit()

@@ -4,7 +4,7 @@ import os
 import time
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from gateway.seam import Call, GatewayError, Handler, Outcome, Reply
@@ -19,8 +19,6 @@ class _Series(NamedTuple):
     requests: Counter
     duration: Histogram
     first_token: Histogram
-    input_tokens: Counter
-    output_tokens: Counter
 
 
 class Metrics:
@@ -48,10 +46,6 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._tokens = Counter("gateway_tokens", "Tokens of answers.", (*_LABELS, "direction"), registry=registry)
-        self._open = Gauge(
-            "gateway_requests_in_flight", "Client requests now open.", registry=registry, multiprocess_mode="livesum"
-        )
 
     async def __call__(self, call: Call, call_next: Handler) -> Reply:
         """Count the call."""
@@ -61,17 +55,13 @@ class Metrics:
         name = call.request.model
 
         def count(outcome: Outcome) -> None:
-            self._open.dec()
             who = provider or (outcome.error.provider if isinstance(outcome.error, GatewayError) else None) or ""
             series = self._of(name if name in self._known else "other", who, outcome.kind)
             series.requests.inc()
             series.duration.observe(time.perf_counter() - began)
             if first is not None:
                 series.first_token.observe(first)
-            series.input_tokens.inc(outcome.usage.input)
-            series.output_tokens.inc(outcome.usage.output)
 
-        self._open.inc()
         call.on_end(count)
         reply = await call_next(call)
         provider = reply.head.provider or ""
@@ -87,8 +77,6 @@ class Metrics:
                 self._requests.labels(*labels),
                 self._duration.labels(*labels),
                 self._first_token.labels(*labels),
-                self._tokens.labels(*labels, "input"),
-                self._tokens.labels(*labels, "output"),
             )
         return series
 
