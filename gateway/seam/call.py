@@ -85,8 +85,8 @@ class Call:
     """
 
     __slots__ = (
-        "_ended",
         "_ends",
+        "_outcome",
         "_state",
         "caller",
         "deadline",
@@ -123,19 +123,25 @@ class Call:
         self.depth = depth
         self._state: dict[type, Any] | None = None
         self._ends: list[Ending] | None = None
-        self._ended = False
+        self._outcome: Outcome | None = None
 
     def child(
-        self, *, request: Request | None = None, origin: str | None = None, target: Target | None = None
+        self,
+        *,
+        model: str | None = None,
+        request: Request | None = None,
+        origin: str | None = None,
+        target: Target | None = None,
     ) -> "Call":
         """A call that this one makes: same caller, deadline and trace, fresh state, one deeper.
 
-        Raises `InvalidRequest` where calls nest too deep.
+        It asks for the same, of `model` where that is given; or for `request`, which is then its own. Raises
+        `InvalidRequest` where calls nest too deep.
         """
         if self.depth >= MAX_DEPTH:
             raise InvalidRequest(f"Calls nest more than {MAX_DEPTH} deep; does a chain call itself?", code="too_deep")
         return Call(
-            self.request.copy() if request is None else request,
+            self.request.copy(model=model) if request is None else request,
             self.tasks,
             id=self.id,
             caller=self.caller,
@@ -159,19 +165,25 @@ class Call:
     def on_end(self, ending: Ending) -> None:
         """Run `ending` exactly once when the call is over, also where no Reply ever came.
 
-        It runs inline and must not block; what it returns to await is settled in the background.
+        It runs inline and must not block; what it returns to await is settled in the background. Where the call is
+        over already it runs now, and is told the outcome without its error.
         """
-        if self._ends is None:
+        if self._outcome is not None:
+            run_endings((ending,), self._outcome, self.tasks)
+        elif self._ends is None:
             self._ends = [ending]
         else:
             self._ends.append(ending)
 
     def end(self, outcome: Outcome) -> None:
         """The call is over. Whoever entered it (`seam.ring.owned`) says so; a second time does nothing."""
-        if not self._ended:
-            self._ended = True
-            if self._ends is not None:
-                run_endings(reversed(self._ends), outcome, self.tasks)
+        if self._outcome is None:
+            self._outcome = outcome if outcome.error is None else outcome._replace(error=None)
+            # Endings know the call, and an error's traceback does: kept here, they would keep it alive.
+            ends, self._ends = self._ends, None
+            if ends is not None:
+                ends.reverse()
+                run_endings(ends, outcome, self.tasks)
 
 
 def run_endings(endings: Any, outcome: Outcome, tasks: Tasks) -> None:

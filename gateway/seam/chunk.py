@@ -1,13 +1,13 @@
 """One event, or one whole answer; and the events that one read brought."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gateway.seam.errors import UpstreamError
 from gateway.wire.codec import Codec
 from gateway.wire.parts import Key, Part, Usage
-from gateway.wire.verbatim import INVALID
+from gateway.wire.verbatim import INVALID, mend
 
 
 class Chunk:
@@ -37,11 +37,23 @@ class Chunk:
         """What the codec decoded. For codecs; everybody else reads `parts()`."""
         doc = self._doc
         if doc is None:
-            try:
-                doc = self._doc = self.codec.decode(self.raw)
-            except INVALID as error:
-                raise UpstreamError(f"The provider sent what is no {self.codec.surface} answer: {error}") from error
+            doc = self._doc = self._edited(
+                self.codec.decode, f"The provider sent what is no {self.codec.surface} answer"
+            )
         return doc
+
+    def _edited(self, edit: Callable[[bytes], Any], wrong: str) -> Any:
+        try:
+            return edit(self.raw)
+        except INVALID as error:
+            # Half of a surrogate pair is JSON, though no text: whoever must read it sees a replacement character.
+            mended = mend(self.raw)
+            if mended == self.raw:
+                raise UpstreamError(f"{wrong}: {error}") from error
+        try:
+            return edit(mended)
+        except INVALID as error:
+            raise UpstreamError(f"{wrong}: {error}") from error
 
     def parts(self) -> Sequence[Part]:
         """The texts that it carries."""
@@ -78,21 +90,23 @@ class Chunk:
 
     def replace(self, part: Part, text: str) -> "Chunk":
         """The same with `part`'s text changed. Raises `UpstreamError` where the result would not be of the dialect."""
-        try:
-            return Chunk(self.codec.replace(self.raw, part.key, text), self.codec)
-        except INVALID as error:
-            raise UpstreamError(f"A filter's text does not fit where it stood: {error}") from error
+        codec, key = self.codec, part.key
+        wrong = "A filter's text does not fit where it stood"
+        return Chunk(self._edited(lambda raw: codec.replace(raw, key, text), wrong), codec)
 
     def like(self, key: Key, text: str) -> "Chunk":
         """A new event of the same answer that carries only this text."""
-        return Chunk(self.codec.like(self.raw, key, text), self.codec)
+        codec = self.codec
+        return Chunk(self._edited(lambda raw: codec.like(raw, key, text), _NO_ANSWER), codec.event())
 
     def with_usage(self, usage: Usage) -> "Chunk":
         """The same with its usage changed."""
-        return Chunk(self.codec.with_usage(self.raw, usage), self.codec)
+        codec = self.codec
+        return Chunk(self._edited(lambda raw: codec.with_usage(raw, usage), _NO_ANSWER), codec)
 
 
-_REPORT = re.compile(rb'"usage"\s*:\s*\{')
+_NO_ANSWER = "The provider sent an event that carries no answer"
+_REPORT = re.compile(rb'usage"\s*:\s*\{')
 
 
 class Batch:
@@ -164,12 +178,12 @@ class Batch:
     def _reporting(self) -> list[Chunk]:
         """The events that name usage."""
         if self._reports is None:
-            if self._chunks is not None:
-                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
-            elif b'"usage"' in self.raw:
-                self._reports = self._found()
-            else:
+            if self.raw.rfind(b'"usage"') < 0:  # from behind: where usage stands, it is near the end
                 self._reports = []
+            elif self._chunks is not None:
+                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
+            else:
+                self._reports = self._found()
         return self._reports
 
     def _found(self) -> list[Chunk]:

@@ -94,6 +94,7 @@ class Reply:
         "_bytes",
         "_ended",
         "_ends",
+        "_outcome",
         "_stages",
         "_usage",
         "call",
@@ -121,6 +122,7 @@ class Reply:
         self._stages: list[tuple[Any, bool]] | None = None
         self._ends: list[Ending] | None = None
         self._ended = False
+        self._outcome: Outcome | None = None
         self._usage: Usage | None = None
         self._bytes = 0
 
@@ -144,8 +146,13 @@ class Reply:
         return self.pipe(Rewriter(new))
 
     def on_end(self, ending: Ending) -> "Reply":
-        """Run `ending` exactly once when this stream is over: read, broken, closed, or dropped unread."""
-        if self._ends is None:
+        """Run `ending` exactly once when this stream is over: read, broken, closed, or dropped unread.
+
+        Where it is over already, `ending` runs now, and is told the outcome without its error.
+        """
+        if self._outcome is not None:
+            run_endings((ending,), self._outcome, self.call.tasks)
+        elif self._ends is None:
             self._ends = [ending]
         else:
             self._ends.append(ending)
@@ -171,11 +178,13 @@ class Reply:
                     self._count(batch)
                 return batch
         except StopAsyncIteration:
+            if self._ended:  # somebody closed it meanwhile
+                raise
             return self._last()
         except BaseException as error:
             # A reader that is cancelled will not come back: its stream is over too.
-            self._finish(Outcome.of(error, *self.usage()))
-            await close(self.source)
+            if not self._ended:
+                await self._closed(error)
             raise
 
     async def whole(self) -> Chunk:
@@ -186,21 +195,18 @@ class Reply:
     async def aclose(self) -> None:
         """Be done with it, read or not: what it holds open is closed at once."""
         if not self._ended:
-            self._finish(Outcome("cancelled", *self.usage()))
-            await close(self.source)
+            await self._closed(None)
 
     def usage(self) -> tuple[Usage, bool]:
         """The tokens so far, and whether they are estimated."""
-        reply: Reply | None = self
-        while reply is not None:
-            if reply._usage is not None:
-                return reply._usage, False
+        reply = self
+        while reply._usage is None:
             if reply.inner is None:
-                break
+                request = reply.call.request
+                per_token = EVENT_BYTES_PER_TOKEN if request.stream else BYTES_PER_TOKEN
+                return Usage(len(request.raw) // BYTES_PER_TOKEN, reply._bytes // per_token), True
             reply = reply.inner
-        passed = 0 if reply is None else reply._bytes
-        per_token = EVENT_BYTES_PER_TOKEN if self.call.request.stream else BYTES_PER_TOKEN
-        return Usage(len(self.call.request.raw) // BYTES_PER_TOKEN, passed // per_token), True
+        return reply._usage, False
 
     # ---- inside
 
@@ -236,15 +242,18 @@ class Reply:
 
     def _last(self) -> Batch:
         """What filters still held, at a clean end; raises StopAsyncIteration where that is nothing."""
+        self._ended = True
         try:
-            tail = self._flush()
+            tail = Batch.of(held) if self._stages is not None and (held := self._flush()) else None
+            if tail is not None and self.inner is None:
+                self._count(tail)
         except Exception as error:
             self._finish(Outcome.of(error, *self.usage()))
             raise
         self._finish(Outcome("ok", *self.usage()))
-        if not tail:
+        if tail is None:
             raise StopAsyncIteration
-        return Batch.of(tail)
+        return tail
 
     def _flush(self) -> list[Chunk]:
         tail: list[Chunk] = []
@@ -254,21 +263,36 @@ class Reply:
                 tail += rest.chunks if rest is not None else ()
         return tail
 
+    async def _closed(self, error: BaseException | None) -> None:
+        """Over before its end: the source is closed first, so that what is further in ends first."""
+        self._ended = True
+        try:
+            await close(self.source)
+        finally:
+            usage, estimated = self.usage()
+            self._finish(
+                Outcome("cancelled", usage, estimated) if error is None else Outcome.of(error, usage, estimated)
+            )
+
     def _finish(self, outcome: Outcome) -> None:
-        if not self._ended:
-            self._ended = True
-            if self._ends is not None:
-                run_endings(self._ends, outcome, self.call.tasks)
+        self._outcome = outcome if outcome.error is None else outcome._replace(error=None)
+        # Endings and stages may know this Reply, and an error's traceback does: kept here, they would keep it alive.
+        ends, self._ends, self._stages = self._ends, None, None
+        if ends is not None:
+            run_endings(ends, outcome, self.call.tasks)
 
     def __del__(self) -> None:
-        if not self._ended:
-            warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2, self)
+        if self._ended:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._ended = True
             self._finish(Outcome("cancelled", *self.usage()))
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                return
-            self.call.tasks.settle(close(self.source))
+        else:
+            self.call.tasks.settle(self.aclose())
+        # Last, since it raises where warnings are errors.
+        warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2)
 
 
 async def close(source: Source) -> None:
@@ -280,11 +304,13 @@ async def close(source: Source) -> None:
 
 def fold(batches: Sequence[Batch], surface: str) -> Chunk:
     """All batches of one answer as one whole answer. Raises `UpstreamError` where they do not fold."""
-    dialect = DIALECTS[surface]
     chunks = [chunk for batch in batches for chunk in batch.chunks]
     if len(chunks) == 1 and chunks[0].whole:
         return chunks[0]
+    dialect = DIALECTS[surface]
     sources = [source for chunk in chunks if (source := chunk.codec.source(chunk.raw))]
+    if not sources:
+        raise UpstreamError("The provider's answer is empty.")
     try:
         return Chunk(dialect.fold(sources), dialect.answer)
     except (*INVALID, ValueError) as error:

@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.seam.errors import InvalidRequest
 from gateway.wire.request_texts import Origin, Path, Place, places
-from gateway.wire.verbatim import INVALID, encode, splice
+from gateway.wire.verbatim import INVALID, encode, open_object, put, splice
 
 _decode = msgspec.json.Decoder().decode
 
@@ -45,7 +45,7 @@ class Request:
     wanted; `headers` are those of the caller's that may go on to a provider.
     """
 
-    __slots__ = ("_body", "_members", "_own", "_raw", "headers", "model", "stream", "surface", "wants_usage")
+    __slots__ = ("_body", "_members", "_raw", "headers", "model", "stream", "surface", "wants_usage")
 
     def __init__(
         self,
@@ -65,8 +65,9 @@ class Request:
         self.headers = headers
         self._raw = raw
         self._body: Any = body
-        self._own = False  # whether the document is this request's alone, so that it may be written
-        self._members: dict[str, bytes] = {}  # what differs from the bytes, by top-level member
+        # What differs from the bytes, by top-level member. Like the document it is never altered in place, so that
+        # copies may share both.
+        self._members: dict[str, Any] = {}
 
     @property
     def raw(self) -> bytes:
@@ -74,7 +75,7 @@ class Request:
         if self._raw is None:
             self._raw = encode(self._body)
         if self._members:
-            self._raw = splice(self._raw, self._members)
+            self._raw = splice(self._raw, self._changes())
             self._members = {}
         return self._raw
 
@@ -82,7 +83,10 @@ class Request:
         """`raw` with top-level members set to JSON values, in one pass."""
         if self._raw is None:
             return splice(self.raw, members)
-        return splice(self._raw, {**self._members, **members})
+        return splice(self._raw, {**self._changes(), **members})
+
+    def _changes(self) -> dict[str, bytes]:
+        return {name: encode(value) for name, value in self._members.items()}
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -101,7 +105,11 @@ class Request:
 
     def texts(self) -> Iterator[Text]:
         """Every text with its role and origin, in the order of the document; each can be written."""
-        for place in list(places(self.surface, self.body)):
+        try:
+            found = list(places(self.surface, self.body))
+        except RecursionError as error:
+            raise InvalidRequest("The body is nested too deep.") from error
+        for place in found:
             yield Text(self, place)
 
     def copy(self, *, model: str | None = None, stream: bool | None = None, surface: str | None = None) -> "Request":
@@ -112,7 +120,6 @@ class Request:
         copy.wants_usage = self.wants_usage
         copy._raw = self._raw
         copy._body = self._body
-        copy._own = self._own = False
         copy.model, copy.stream = self.model, self.stream
         copy._members = self._members
         if model is not None and model != self.model:
@@ -124,18 +131,18 @@ class Request:
         return copy
 
     def _set(self, member: str, value: Any) -> None:
-        self._members = self._members | {member: encode(value)}
+        self._members = self._members | {member: value}
         if self._body is not None:
             self._body = {**self._body, member: value}
 
     def _write(self, path: Path, value: str) -> None:
-        if not self._own:
-            self._body = _decode(self.raw)
-            self._own = True
-        holder = _at(self._body, path[:-1])
-        holder[path[-1]] = value
+        # Only the way to the text is opened: all else in the same member keeps its bytes.
+        self._body = put(self._body, path, value)
+        if self._raw is None:
+            return
         member = str(path[0])
-        self._members = self._members | {member: encode(self._body[member])}
+        old = self._members[member] if member in self._members else open_object(self._raw)[member]
+        self._members = self._members | {member: put(old, path[1:], value)}
 
 
 def _at(body: Any, path: Path) -> Any:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
 from gateway.wire.parts import Key
-from gateway.wire.verbatim import INVALID
+from gateway.wire.verbatim import INVALID, mend
 
 if TYPE_CHECKING:
     from gateway.seam.protocols import TextFilter
@@ -50,7 +51,7 @@ class _Running:
 
 def _is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(text)
+        msgspec.json.decode(mend(text.encode()), type=Raw)
     except INVALID:
         return False
     return True
@@ -69,9 +70,10 @@ class Rewriter:
 
     def feed(self, chunk: Chunk) -> list[Chunk]:
         """The event with its texts rewritten, behind what is released because this event closes its part."""
-        closing = chunk.whole or (chunk.ends if self._running or chunk.parts() else False)
+        parts = chunk.parts()
+        closing = chunk.whole or ((self._running or parts) and chunk.ends)
         changed = chunk
-        for part in chunk.parts():
+        for part in parts:
             running = self._running.get(part.key)
             if running is None:
                 running = self._running[part.key] = _Running(self._new(part.key), part.key)

@@ -1,6 +1,6 @@
 """Rings: middlewares around a handler."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from gateway.seam.call import Call, Outcome
@@ -18,8 +18,8 @@ def ring(middlewares: Sequence[Middleware], inner: Handler) -> Handler:
 
 
 def _layer(middleware: Middleware, call_next: Handler) -> Handler:
-    async def layer(call: Call) -> Reply:
-        return await middleware(call, call_next)
+    def layer(call: Call) -> Awaitable[Reply]:
+        return middleware(call, call_next)
 
     return layer
 
@@ -28,8 +28,8 @@ async def owned(handler: Handler, call: Call) -> Reply:
     """Enter `handler` with a call of one's own: it ends exactly once, also where no Reply came."""
     try:
         reply = await handler(call)
+        reply.on_end(call.end)
     except BaseException as error:
         call.end(Outcome.of(error, Usage()))
         raise
-    reply.on_end(call.end)
     return reply

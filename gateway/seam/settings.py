@@ -1,5 +1,6 @@
 """Value types for a component's `Settings`: durations and sizes as people write them."""
 
+import math
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> "Duration":
         """Read a duration; raise ValueError where `value` is none."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value):
             return cls(value)
         if isinstance(value, str):
             text = value.strip()

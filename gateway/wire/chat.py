@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from gateway.wire.codec import Codec
 from gateway.wire.parts import Key, Kind, Part, Usage
 from gateway.wire.sse import frame, payload
-from gateway.wire.verbatim import NULL, Object, encode, open_array, open_object, open_objects
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, integer, is_null, open_array, open_object, open_objects
 
 # Only what the gateway itself reads stands in these views; everything else stays bytes.
 
@@ -24,6 +24,7 @@ class _Custom(Struct, gc=False):
 
 class _ToolCall(Struct, gc=False):
     index: int | None = None
+    id: str | None = None
     function: _Function | None = None
     custom: _Custom | None = None
 
@@ -45,37 +46,42 @@ class _Message(Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
-    audio: Raw | None = None
+    audio: Raw = NULL  # a union with None would be one of None alone: msgspec leaves Raw out
 
 
 class _Choice(Struct, gc=False):
-    index: int | None = 0
+    index: int | None = None
     delta: _Message | None = None
     message: _Message | None = None
     finish_reason: str | None = None
 
 
+Count = int | float | None
+
+
 class _InputDetails(Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: Count = None
 
 
 class _OutputDetails(Struct, gc=False):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count = None
 
 
 class _Usage(Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
     prompt_tokens_details: _InputDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
 
 
 class _Document(Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Raw = NULL
 
 
 _decode = msgspec.json.Decoder(_Document).decode
+_open_calls = msgspec.json.Decoder(list[_ToolCall]).decode
+_decode_usage = msgspec.json.Decoder(_Usage).decode
 _NOTHING = _Document()
 _DONE = _Document()
 FUNCTION_CALL = -1
@@ -98,15 +104,40 @@ def _message_parts(choice: int, message: _Message) -> Iterator[Part]:
     if message.refusal:
         yield Part(choice, "refusal", 0, message.refusal)
     if message.tool_calls:
-        for position, call in enumerate(message.tool_calls):
+        for index, call in zip(_slots(message.tool_calls), message.tool_calls, strict=True):
             if source := call.source:
-                yield Part(choice, "tool_args", position if call.index is None else call.index, source)
+                yield Part(choice, "tool_args", index, source)
     if message.function_call is not None and message.function_call.arguments:
         yield Part(choice, "tool_args", FUNCTION_CALL, message.function_call.arguments)
 
 
+def _slots(calls: list[_ToolCall]) -> list[int]:
+    """Each call's index. Some servers give every call of one event index 0: another id is another call."""
+    slots: dict[int, str | None] = {}
+    found = []
+    for position, call in enumerate(calls):
+        index = position if call.index is None else call.index
+        if index in slots and call.id and call.id != slots[index]:
+            index = max(slots) + 1
+        slots.setdefault(index, call.id)
+        found.append(index)
+    return found
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """One part for each running text, also where one event continues it twice."""
+    texts: dict[Key, Part] = {}
+    for part in parts:
+        known = texts.get(part.key)
+        texts[part.key] = part if known is None else known._replace(text=known.text + part.text)
+    return list(texts.values())
+
+
 class _Chat(Codec):
     surface: ClassVar[str] = "chat"
+
+    def event(self) -> Codec:
+        return CHAT_EVENT
 
     def decode(self, raw: bytes) -> _Document:
         source = raw if self.whole else payload(raw)
@@ -118,23 +149,26 @@ class _Chat(Codec):
 
     def parts(self, doc: _Document) -> list[Part]:
         parts: list[Part] = []
-        for choice in doc.choices or ():
+        for position, choice in enumerate(doc.choices or ()):
             message = choice.delta or choice.message
             if message is not None:
-                parts += _message_parts(choice.index or 0, message)
-        return parts
+                parts += _message_parts(position if choice.index is None else choice.index, message)
+        return parts if len(parts) < 2 else _joined(parts)
 
     def usage(self, doc: _Document) -> Usage | None:
-        usage = doc.usage
-        if usage is None:
+        if is_null(doc.usage):
+            return None
+        try:
+            usage = _decode_usage(doc.usage)
+        except INVALID:  # no reason to lose an answer: its usage is estimated
             return None
         inputs, outputs = usage.prompt_tokens_details, usage.completion_tokens_details
         return Usage(
-            usage.prompt_tokens or 0,
-            usage.completion_tokens or 0,
-            (inputs.cached_tokens or 0) if inputs is not None else 0,
+            int(usage.prompt_tokens or 0),
+            int(usage.completion_tokens or 0),
+            int(inputs.cached_tokens or 0) if inputs is not None else 0,
             0,
-            (outputs.reasoning_tokens or 0) if outputs is not None else 0,
+            int(outputs.reasoning_tokens or 0) if outputs is not None else 0,
         )
 
     def finish(self, doc: _Document) -> str | None:
@@ -153,7 +187,7 @@ class _Chat(Codec):
                 or message.reasoning
                 or message.refusal
                 or message.function_call is not None
-                or message.audio is not None
+                or not is_null(message.audio)
             ):
                 return True
         return False
@@ -165,23 +199,28 @@ class _Chat(Codec):
         return (
             self.whole
             or doc is _DONE
-            or any(choice.finish_reason and (choice.index or 0) == key.choice for choice in doc.choices or ())
+            or any(
+                choice.finish_reason and key.choice == (position if choice.index is None else choice.index)
+                for position, choice in enumerate(doc.choices or ())
+            )
         )
 
     def trailer(self, doc: _Document) -> bool:
-        return not self.whole and doc.usage is not None and not doc.choices
+        return not self.whole and not is_null(doc.usage) and not doc.choices
 
     def replace(self, raw: bytes, key: Key, text: str) -> bytes:
         doc: Object = dict(open_object(self.source(raw)))
         choices: list[Object] = list(open_objects(doc["choices"]))
-        for choice in choices:
-            if _index(choice, 0) == key.choice:
-                side = "delta" if "delta" in choice else "message"
-                message: Object = dict(open_object(choice[side]))
-                _set_text(message, key, text)
-                choice[side] = message
-                if "logprobs" in choice:  # they spell the old text out, token by token
-                    choice["logprobs"] = NULL
+        for position, choice in enumerate(choices):
+            if integer(choice.get("index"), position) != key.choice:
+                continue
+            side = "message" if is_null(choice.get("delta", NULL)) else "delta"
+            message: Object = dict(open_object(choice[side]))
+            if _set_text(message, key, text):
+                text = ""  # what one event continues twice is one text, and stands where it began
+            choice[side] = message
+            if "logprobs" in choice:  # they spell the old text out, token by token
+                choice["logprobs"] = NULL
         doc["choices"] = choices
         return self._dump(doc)
 
@@ -196,7 +235,7 @@ class _Chat(Codec):
     def with_usage(self, raw: bytes, usage: Usage) -> bytes:
         doc: Object = dict(open_object(self.source(raw)))
         old = doc.get("usage", NULL)
-        report: Object = {} if bytes(old) == b"null" else dict(open_object(old))
+        report: Object = {} if is_null(old) else dict(open_object(old))
         report["prompt_tokens"] = usage.input
         report["completion_tokens"] = usage.output
         report["total_tokens"] = usage.input + usage.output
@@ -205,7 +244,7 @@ class _Chat(Codec):
             ("completion_tokens_details", "reasoning_tokens", usage.reasoning),
         ):
             details = report.get(name, NULL)
-            known: Object = {} if bytes(details) == b"null" else dict(open_object(details))
+            known: Object = {} if is_null(details) else dict(open_object(details))
             if tokens or field in known:
                 report[name] = known | {field: tokens}
         doc["usage"] = report
@@ -237,34 +276,49 @@ _FIELDS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def _index(item: Object, default: int) -> int:
-    index = item.get("index")
-    return default if index is None or bytes(index) == b"null" else int(bytes(index))
+_REASONING_COPIES = ("reasoning_details", "thinking_blocks")
+"""Where some servers repeat the reasoning, in pieces of their own shape."""
 
 
-def _set_text(message: Object, key: Key, text: str) -> None:
+def _set_text(message: Object, key: Key, text: str) -> bool:
+    """Change one text of a message; False where it does not carry that text."""
     if key.kind == "tool_args":
-        _set_arguments(message, key.index, text)
-    elif key.kind == "text" and bytes(message["content"])[:1] == b"[":
-        pieces = open_array(message["content"])
+        return _set_arguments(message, key.index, text)
+    field = _FIELDS[key.kind][key.index if key.kind == "reasoning" else 0]
+    old = message.get(field, NULL)
+    if is_null(old):
+        return False
+    if key.kind == "text" and bytes(old)[:1] == b"[":
+        pieces = open_array(old)
         piece: Object = dict(open_object(pieces[key.index]))
         piece["text"] = text
-        message["content"] = [*pieces[: key.index], piece, *pieces[key.index + 1 :]]
-    else:
-        fields = _FIELDS[key.kind]
-        message[fields[key.index if key.kind == "reasoning" else 0]] = text
+        message[field] = [*pieces[: key.index], piece, *pieces[key.index + 1 :]]
+        return True
+    message[field] = text
+    if key.kind == "reasoning":
+        for copy in _REASONING_COPIES:
+            message.pop(copy, None)
+    return True
 
 
-def _set_arguments(message: Object, index: int, text: str) -> None:
+def _set_arguments(message: Object, index: int, text: str) -> bool:
     if index == FUNCTION_CALL:
-        message["function_call"] = open_object(message["function_call"]) | {"arguments": text}
-        return
-    calls: list[Object] = list(open_objects(message["tool_calls"]))
-    for position, call in enumerate(calls):
-        if _index(call, position) == index:
-            name, field = ("function", "arguments") if "function" in call else ("custom", "input")
-            call[name] = open_object(call[name]) | {field: text}
+        call = message.get("function_call", NULL)
+        if not is_null(call):
+            message["function_call"] = open_object(call) | {"arguments": text}
+        return not is_null(call)
+    source = message.get("tool_calls", NULL)
+    if is_null(source):
+        return False
+    found = False
+    calls: list[Object] = list(open_objects(source))
+    for slot, call in zip(_slots(_open_calls(source)), calls, strict=True):
+        name, field = ("custom", "input") if is_null(call.get("function", NULL)) else ("function", "arguments")
+        if slot == index and not is_null(call.get(name, NULL)):
+            call[name] = open_object(call[name]) | {field: "" if found else text}
+            found = True
     message["tool_calls"] = calls
+    return found
 
 
 def _delta(key: Key, text: str) -> dict[str, Any]:

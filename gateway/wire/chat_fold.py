@@ -9,7 +9,19 @@ from typing import Any
 
 from msgspec import Raw
 
-from gateway.wire.verbatim import NULL, Object, encode, is_null, open_array, open_object, open_objects
+from gateway.wire.verbatim import (
+    INVALID,
+    NULL,
+    Object,
+    encode,
+    hide,
+    integer,
+    is_null,
+    open_array,
+    open_object,
+    open_objects,
+    show,
+)
 
 _NAMES = frozenset({"role", "id", "type", "name", "object", "index", "format"})
 """Strings that a chunk repeats rather than continues."""
@@ -69,8 +81,17 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
             _merge(old, new)
         elif isinstance(old, list) and isinstance(new, list):
             _merge_items(old, new)
+        elif name == "content" and isinstance(old, _Text | list) and isinstance(new, _Text | list):
+            into[name] = [*_pieces(old), *_pieces(new)]
         else:
             into[name] = new
+
+
+def _pieces(content: Any) -> list[Any]:
+    """Content as a list: some servers think in a list and then answer in a string."""
+    if isinstance(content, list):
+        return content
+    return [] if content.pieces == [b""] else [{"type": _Text(b'"text"'), "text": content}]
 
 
 def _merge_items(into: list[Any], more: list[Any]) -> None:
@@ -106,8 +127,19 @@ def fold(sources: Iterable[bytes]) -> bytes:
     """Join the JSON texts of a stream's chunks into one `chat.completion`.
 
     A message gets the keys that the published schema requires (`content`, `refusal`; `logprobs` on its choice) as null
-    where no chunk brought them. Raises what `verbatim.INVALID` lists.
+    where no chunk brought them. Raises what `verbatim.INVALID` lists, and ValueError.
     """
+    sources = list(sources)
+    try:
+        return _fold(sources)
+    except INVALID:
+        hidden = [hide(source) for source in sources]
+        if hidden == sources:
+            raise
+        return show(_fold(hidden))
+
+
+def _fold(sources: list[bytes]) -> bytes:
     top: Object = {}
     choices: dict[int, dict[str, Any]] = {}
     for source in sources:
@@ -125,14 +157,17 @@ def fold(sources: Iterable[bytes]) -> bytes:
 
 
 def _add_choices(choices: dict[int, dict[str, Any]], more: list[dict[str, Raw]]) -> None:
-    for new in more:
-        index = int(bytes(new.get("index", b"0")))
+    for position, new in enumerate(more):
+        index = integer(new.pop("index", None), position)
         choice = choices.setdefault(index, {"index": Raw(b"%d" % index)})
-        delta = new.pop("delta", None) or new.pop("message", NULL)
+        delta, message = new.pop("delta", NULL), new.pop("message", NULL)
+        if is_null(delta):
+            delta = message
         if not is_null(delta):
-            message = _open(delta)
-            _number(message.get("tool_calls"))
-            _merge(choice.setdefault("message", {}), message)
+            opened = {name: _open(value) for name, value in open_object(delta).items()}
+            if "tool_calls" in opened:
+                opened["tool_calls"] = _numbered(opened["tool_calls"])
+            _merge(choice.setdefault("message", {}), opened)
         for name, value in new.items():
             if name == "logprobs":
                 _merge(choice, {name: _open(value)})
@@ -140,12 +175,20 @@ def _add_choices(choices: dict[int, dict[str, Any]], more: list[dict[str, Raw]])
                 choice[name] = value
 
 
-def _number(calls: Any) -> None:
-    """Tool calls that carry no index have that of their place."""
-    if isinstance(calls, list):
-        for position, call in enumerate(calls):
-            if isinstance(call, dict):
-                call.setdefault("index", Raw(b"%d" % position))
+def _numbered(calls: Any) -> Any:
+    """Tool calls of one chunk: those without index have that of their place, and each stands there once."""
+    if not isinstance(calls, list):
+        return calls
+    found: list[Any] = []
+    for position, call in enumerate(calls):
+        if not isinstance(call, dict):
+            raise ValueError("a tool call is no object")
+        index = call.get("index")
+        if index is not None and not isinstance(index, Raw):
+            raise ValueError("a tool call's index is no number")
+        call["index"] = Raw(b"%d" % integer(index, position))
+        _merge_items(found, [call])
+    return found
 
 
 def _finished(choice: dict[str, Any]) -> Object:
@@ -164,25 +207,39 @@ def _finished(choice: dict[str, Any]) -> Object:
     return {name: _close(value) for name, value in choice.items()}
 
 
-def unfold(source: bytes) -> Iterator[bytes]:
+def unfold(source: bytes) -> list[bytes]:
     """Split a `chat.completion` into the JSON texts of chunks that fold to it again.
 
     Each choice comes as one chunk with its whole message and one with its finish reason; usage, where there is any, as
-    a chunk of its own with no choices. Raises what `verbatim.INVALID` lists.
+    a chunk of its own with no choices. Tool calls are numbered by their place, whatever `index` they came with. Raises
+    what `verbatim.INVALID` lists, and ValueError.
     """
+    try:
+        return list(_unfold(source))
+    except INVALID:
+        hidden = hide(source)
+        if hidden == source:
+            raise
+        return [show(event) for event in _unfold(hidden)]
+
+
+def _unfold(source: bytes) -> Iterator[bytes]:
     base: Object = dict(open_object(source))
     choices: list[Object] = list(open_objects(base.pop("choices", b"[]")))
     usage = base.get("usage")
     base["object"] = "chat.completion.chunk"
     if usage is not None:
         base["usage"] = NULL
-    for choice in choices:
+    if not choices:
+        yield encode(base | {"choices": choices})
+    for position, choice in enumerate(choices):
+        index = choice["index"] = integer(choice.get("index"), position)
         delta: Object = dict(open_object(choice.pop("message", b"{}")))
         calls = delta.get("tool_calls")
         if calls is not None and not is_null(calls):
-            delta["tool_calls"] = [{"index": n, **call} for n, call in enumerate(open_objects(calls))]
+            delta["tool_calls"] = [{**call, "index": n} for n, call in enumerate(open_objects(calls))]
         finish = choice.pop("finish_reason", NULL)
         yield encode(base | {"choices": [choice | {"delta": delta, "finish_reason": NULL}]})
-        yield encode(base | {"choices": [{"index": choice.get("index", 0), "delta": {}, "finish_reason": finish}]})
+        yield encode(base | {"choices": [{"index": index, "delta": {}, "finish_reason": finish}]})
     if usage is not None and not is_null(usage):
         yield encode(base | {"choices": [], "usage": usage})

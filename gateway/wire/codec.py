@@ -22,6 +22,10 @@ class Codec(ABC):
         text = payload(raw)
         return b"" if text == b"[DONE]" else text
 
+    def event(self) -> "Codec":
+        """The codec of this dialect's events: of what `like` returns."""
+        return self
+
     @abstractmethod
     def decode(self, raw: bytes) -> Any:
         """Open `raw`. Raises what `verbatim.INVALID` lists where it is not JSON of this dialect."""

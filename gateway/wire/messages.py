@@ -1,13 +1,13 @@
 """Anthropic's messages, whole and as events (https://docs.claude.com/en/api/messages-streaming)."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway.wire.codec import Codec
 from gateway.wire.parts import Key, Kind, Part, Usage
-from gateway.wire.verbatim import Object, encode, open_object, open_objects
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object, open_objects
 
 
 class _Delta(Struct, gc=False):
@@ -21,18 +21,21 @@ class _Block(Struct, gc=False):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
-    input: msgspec.Raw = msgspec.Raw(b"")
+    input: Raw = Raw(b"")
+
+
+Count = int | float | None
 
 
 class _Usage(Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
 
 
 class _Message(Struct, gc=False):
-    usage: _Usage | None = None
+    usage: Raw = NULL
 
 
 class _Document(Struct, gc=False):
@@ -42,13 +45,15 @@ class _Document(Struct, gc=False):
     content_block: _Block | None = None
     message: _Message | None = None
     content: list[_Block] | None = None
-    usage: _Usage | None = None
+    usage: Raw = NULL
     stop_reason: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Document).decode
+_decode_usage = msgspec.json.Decoder(_Usage).decode
 _NOTHING = _Document()
-_OPENINGS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_EMPTY = ("", "text", "thinking")
+"""Blocks that say nothing by being opened; all others (a tool's use, a search's result) are content by themselves."""
 
 
 def _block_part(index: int, block: _Block) -> Part | None:
@@ -71,6 +76,9 @@ def _delta_part(index: int, delta: _Delta) -> Part | None:
 class _Messages(Codec):
     surface: ClassVar[str] = "messages"
 
+    def event(self) -> Codec:
+        return MESSAGES_EVENT
+
     def decode(self, raw: bytes) -> _Document:
         source = self.source(raw)
         return _decode(source) if source else _NOTHING
@@ -86,24 +94,29 @@ class _Messages(Codec):
         return [part for part in found if part is not None]
 
     def usage(self, doc: _Document) -> Usage | None:
-        usage = doc.usage or (doc.message.usage if doc.message is not None else None)
-        if usage is None:
+        source = doc.message.usage if doc.message is not None and is_null(doc.usage) else doc.usage
+        if is_null(source):
             return None
-        cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-        return Usage((usage.input_tokens or 0) + cached + written, usage.output_tokens or 0, cached, written)
+        try:
+            usage = _decode_usage(source)
+        except INVALID:  # no reason to lose an answer: its usage is estimated
+            return None
+        cached, written = int(usage.cache_read_input_tokens or 0), int(usage.cache_creation_input_tokens or 0)
+        return Usage(int(usage.input_tokens or 0) + cached + written, int(usage.output_tokens or 0), cached, written)
 
     def finish(self, doc: _Document) -> str | None:
         return doc.stop_reason or (doc.delta.stop_reason if doc.delta is not None else None)
 
     def has_content(self, doc: _Document) -> bool:
-        opened = doc.content_block is not None and doc.content_block.type in _OPENINGS
-        return opened or bool(self.parts(doc)) or any(block.type in _OPENINGS for block in doc.content or ())
+        opened = doc.content_block is not None and doc.content_block.type not in _EMPTY
+        return opened or bool(self.parts(doc)) or any(block.type not in _EMPTY for block in doc.content or ())
 
     def ends(self, doc: _Document) -> bool:
-        return doc.type in ("content_block_stop", "message_stop")
+        return doc.type in ("content_block_stop", "message_delta", "message_stop")
 
     def closes(self, doc: _Document, key: Key) -> bool:
-        if self.whole or doc.type == "message_stop":
+        # `message_delta` tells the stop reason: a block that was never closed is closed by it.
+        if self.whole or doc.type in ("message_delta", "message_stop"):
             return True
         return doc.type == "content_block_stop" and doc.index == key.index
 
@@ -130,7 +143,8 @@ class _Messages(Codec):
     def with_usage(self, raw: bytes, usage: Usage) -> bytes:
         doc: Object = dict(open_object(self.source(raw)))
         holder: Object = dict(open_object(doc["message"])) if "message" in doc else doc
-        report: Object = dict(open_object(holder.get("usage", b"{}")))
+        old = holder.get("usage", NULL)
+        report: Object = {} if is_null(old) else dict(open_object(old))
         report["input_tokens"] = usage.input - usage.cached - usage.written
         report["output_tokens"] = usage.output
         for field, tokens in (
@@ -146,7 +160,7 @@ class _Messages(Codec):
 
     def _dump(self, doc: Object) -> bytes:
         source = encode(doc)
-        return source if self.whole else _frame(_decode(source).type, source)
+        return source if self.whole else _frame(msgspec.json.decode(doc["type"], type=str), source)
 
 
 class MessagesEvent(_Messages):
@@ -173,7 +187,9 @@ _DELTAS: dict[Kind, tuple[str, str]] = {
 
 def _block(block: Object, kind: Kind, text: str) -> Object:
     if kind == "tool_args":  # the whole input is an object, not its source in a string: what does not parse is refused
-        return block | {"input": msgspec.Raw(encode(msgspec.json.decode(text.encode(), type=dict[str, Any])))}
+        source = text.encode()
+        open_object(source)
+        return block | {"input": Raw(source)}
     return block | {"text" if kind == "text" else "thinking": text}
 
 

@@ -44,20 +44,51 @@ def _message(message: dict[str, Any], path: Path) -> Iterator[Place]:
     role = role if isinstance(role, str) else ""
     origin = _ORIGINS.get(role, "user")
     yield from _content(message.get("content"), (*path, "content"), role, origin)
+    for name in ("refusal", "reasoning_content", "reasoning"):
+        if isinstance(message.get(name), str):
+            yield Place((*path, name), role, origin)
     calls = message.get("tool_calls")
     for number, call in enumerate(calls if isinstance(calls, list) else ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-            yield Place((*path, "tool_calls", number, "function", "arguments"), role, origin)
+        if isinstance(call, dict):
+            for kind, field in (("function", "arguments"), ("custom", "input")):
+                yield from _field(call.get(kind), field, (*path, "tool_calls", number, kind), role, origin)
+    yield from _field(message.get("function_call"), "arguments", (*path, "function_call"), role, origin)
+
+
+def _field(holder: Any, name: str, path: Path, role: str, origin: Origin) -> Iterator[Place]:
+    if isinstance(holder, dict) and isinstance(holder.get(name), str):
+        yield Place((*path, name), role, origin)
 
 
 def _content(content: Any, path: Path, role: str, origin: Origin) -> Iterator[Place]:
     if isinstance(content, str):
         yield Place(path, role, origin)
     for number, piece in enumerate(content if isinstance(content, list) else ()):
-        if not isinstance(piece, dict):
-            continue
-        if isinstance(piece.get("text"), str):
-            yield Place((*path, number, "text"), role, origin)
-        elif piece.get("type") == "tool_result":
-            yield from _content(piece.get("content"), (*path, number, "content"), role, "tool")
+        if isinstance(piece, dict):
+            yield from _piece(piece, (*path, number), role, origin)
+
+
+def _piece(piece: dict[str, Any], path: Path, role: str, origin: Origin) -> Iterator[Place]:
+    # A thinking block is signed to the letter, so that nobody may write it: it is not among the texts.
+    for name in ("text", "refusal"):
+        yield from _field(piece, name, path, role, origin)
+    match piece.get("type"):
+        case "tool_result" | "mcp_tool_result" | "search_result":
+            yield from _content(piece.get("content"), (*path, "content"), role, "tool")
+        case "document":
+            source = piece.get("source")
+            if isinstance(source, dict):
+                yield from _content(source.get("content"), (*path, "source", "content"), role, origin)
+                if source.get("type") == "text":
+                    yield from _field(source, "data", (*path, "source"), role, origin)
+        case "tool_use" | "server_tool_use" | "mcp_tool_use":
+            yield from _leaves(piece.get("input"), (*path, "input"), role, origin)
+
+
+def _leaves(value: Any, path: Path, role: str, origin: Origin) -> Iterator[Place]:
+    """Each string of a tool's input, which is an object here and not its source."""
+    if isinstance(value, str):
+        yield Place(path, role, origin)
+    elif isinstance(value, dict | list):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, (*path, step), role, origin)

@@ -6,9 +6,13 @@ comment, then a blank line. Never `id:`, `retry:` or `event:`: the OpenAI SDK ra
 
 import re
 
+import msgspec
+
 DONE = b"data: [DONE]\n\n"
 """The event that ends a chat stream."""
 
+_BOM = b"\xef\xbb\xbf"
+_ERROR = re.compile(rb'"error"\s*:')
 _PLAIN = re.compile(rb"(?:data: \{[^\n]*\n\n)*+(?:data: \[DONE\]\n\n)?")
 
 
@@ -46,18 +50,17 @@ class EventReader:
         """The events that `data` completes; empty where it completes none. Raises `StreamTooWide`."""
         if self._held:
             data = self._join(data)
-        elif not self._started and data:
-            self._started = True
-            data = data.removeprefix(b"\xef\xbb\xbf")
+        if not self._started:
+            data = self._begin(data)
         if b"\r" in data:
             data = self._newlines(data)
         end = data.rfind(b"\n\n") + 2
-        if end == len(data):
-            return data if _PLAIN.fullmatch(data) else normalise(data)
-        self._hold(data[end:] if end > 1 else data)
         if end == 1:
+            self._hold(data)
             return b""
-        data = data[:end]
+        if end < len(data):
+            self._hold(data[end:])
+            data = data[:end]
         return data if _PLAIN.fullmatch(data) else normalise(data)
 
     def end(self) -> bytes:
@@ -65,13 +68,24 @@ class EventReader:
 
         Any other unfinished event is dropped, as the standard asks: it may be cut.
         """
-        rest = b"".join(self._held).strip()
+        rest = b"".join(self._held)
         self._held.clear()
-        return DONE if rest and payload(rest) == b"[DONE]" else b""
+        self._size = 0
+        if rest.endswith(b"\n\r"):  # no other half came: the carriage return was a newline, and the event is whole
+            return normalise(rest[:-1])
+        return DONE if payload(rest.strip()) == b"[DONE]" else b""
+
+    def _begin(self, data: bytes) -> bytes:
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._hold(data)
+            return b""
+        self._started = True
+        return data.removeprefix(_BOM)
 
     def _join(self, data: bytes) -> bytes:
         # Pieces are joined only where an event may end: a long event in many reads is not copied once for each.
-        if b"\n" not in data and b"\r" not in data and self._held[-1][-1:] not in b"\n\r":
+        last = self._held[-1][-1:]
+        if b"\n\n" not in data and b"\r" not in data and last != b"\r" and (last != b"\n" or data[:1] != b"\n"):
             self._hold(data)
             return b""
         self._held.append(data)
@@ -111,8 +125,9 @@ def _plain(event: bytes) -> bytes:
         elif line.startswith(b"event:"):
             kind = line[6:].strip()
     text = payload(event.lstrip(b"\n")).strip().replace(b"\n", b" ")
-    if kind == b"error" and text and b'"error"' not in text:
-        text = b'{"error":%s}' % (text if text.startswith(b"{") else b"{}")
+    if kind == b"error" and text and not _ERROR.search(text):
+        message = text if text.startswith(b"{") else msgspec.json.encode({"message": text.decode(errors="replace")})
+        text = b'{"error":%s}' % message
     if text:
         return b"".join(comments) + frame(text)
     return b"".join(comments) + b"\n" if comments else b""

@@ -5,7 +5,7 @@ along the path to what changes; the rest stays the source text that came.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,8 +14,8 @@ from msgspec import Raw
 Object = dict[str, Any]  # values are Raw until somebody opens them, and whatever encodes after
 
 NULL = Raw(b"null")
-INVALID = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on input that is not the JSON asked for."""
+INVALID = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises on input that is not the JSON asked for, and on text that no JSON can carry."""
 
 open_object = msgspec.json.Decoder(dict[str, Raw]).decode
 open_array = msgspec.json.Decoder(list[Raw]).decode
@@ -26,6 +26,47 @@ encode = msgspec.json.Encoder().encode
 def is_null(value: Any) -> bool:
     """Whether a still unopened value is `null`."""
     return bytes(value) == b"null"
+
+
+def integer(value: Any, default: int) -> int:
+    """An unopened value as an integer; `default` where it is absent or null. Raises ValueError where it is none."""
+    return default if value is None or is_null(value) else int(bytes(value))
+
+
+def put(value: Any, path: Sequence[str | int], new: Any) -> Any:
+    """`value` opened along `path` and no further, with `new` at its end; `value` itself is not altered."""
+    if not path:
+        return new
+    step = path[0]
+    if isinstance(value, Raw):
+        value = open_array(value) if isinstance(step, int) else open_object(value)
+    copy: Any = value.copy()
+    copy[step] = put(copy[step], path[1:], new)
+    return copy
+
+
+# Halves of a surrogate pair (`\ud83d` without its other half) are JSON by its grammar, and msgspec refuses them.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_HIDDEN = re.compile(rb"\xed([\xa0-\xbf])([\x80-\xbf])")
+
+
+def mend(source: bytes) -> bytes:
+    """`source` with the replacement character for each half of a surrogate pair that stands alone."""
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], source)
+
+
+def hide(source: bytes) -> bytes:
+    """`source` with the halves of surrogate pairs that stand alone as bytes that UTF-8 does not have."""
+    return _ESCAPE.sub(lambda found: _hidden(int(found[1][1:], 16)) if found[1] else found[0], source)
+
+
+def _hidden(half: int) -> bytes:
+    return bytes((0xED, 0x80 | half >> 6 & 0x3F, 0x80 | half & 0x3F))
+
+
+def show(source: bytes) -> bytes:
+    """Undo `hide`."""
+    return _HIDDEN.sub(lambda found: rb"\u%04x" % (0xD000 | (found[1][0] & 0x3F) << 6 | found[2][0] & 0x3F), source)
 
 
 def splice(source: bytes, members: Mapping[str, bytes]) -> bytes:
@@ -59,15 +100,18 @@ def _spans(source: bytes) -> list[tuple[str, int, int]]:
     position = source.index(b"{") + 1
     for name, value in open_object(source).items():
         found = _NAME.match(source, position)
-        # A name met again lost its first value above, so that lengths no longer fit: then every byte is looked at.
+        # A name met again lost its first value above, so that values no longer fit: then every byte is looked at.
         if found is None or (found[1] != name.encode() and msgspec.json.decode(b'"%s"' % found[1]) != name):
             return list(_scan(source))
-        position = found.end() + memoryview(value).nbytes
-        spans.append((name, found.end(), position))
+        start = found.end()
+        if not source.startswith(value, start):
+            return list(_scan(source))
+        position = start + memoryview(value).nbytes
+        spans.append((name, start, position))
     return spans if _END.fullmatch(source, position) else list(_scan(source))
 
 
-_STRING = rb'"((?:[^"\\]|\\.)*+)"'
+_STRING = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _NAME = re.compile(rb"\s*,?\s*" + _STRING + rb"\s*:\s*", re.DOTALL)
 _END = re.compile(rb"\s*}\s*")
 _TOKEN = re.compile(_STRING + rb"|[\[\]{},:]", re.DOTALL)
