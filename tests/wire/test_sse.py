@@ -1,0 +1,198 @@
+"""Reads that end anywhere in, whole plain events out; and the OpenAI SDK's own decoder reads what comes out."""
+
+import json
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai._streaming import SSEDecoder
+
+from gateway.wire.sse import DONE, EventReader, StreamTooWide, frame, normalise, payload
+
+PLAIN = re.compile(rb"(?:(?::[^\r\n]*\n)*data: [^\r\n]+\n\n|(?::[^\r\n]*\n)+\n)*")
+
+RECORDED = (
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+    b": ping\n\n"
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"H\xc3\xa9llo \\n\\n data: x"}}]}\n\n'
+    b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":1}}\n\n'
+    b"data: [DONE]\n\n"
+)
+ODD = (
+    b'\xef\xbb\xbfretry: 3000\r\nid: 1\r\nevent: message\r\ndata:{\r\ndata: "a":1}\r\n\r\n'
+    b': a comment\rdata: {"b": 2}\r\r'
+    b"id: 7\n\n"
+    b"event: ping\n\n"
+    b"data\n\n"
+    b"data:\n\n"
+    b"data: \n\n"
+    b"unknown: field\n\n"
+    b"\n\n\n"
+    b'data: {"c":3}\n\n'
+    b"data:[DONE]"
+)
+
+
+def read(reads: list[bytes], reader: EventReader | None = None) -> bytes:
+    reader = EventReader() if reader is None else reader
+    out = [reader.feed(data) for data in reads]
+    for events in out:
+        assert PLAIN.fullmatch(events), events
+    rest = reader.end()
+    assert PLAIN.fullmatch(rest), rest
+    return b"".join([*out, rest])
+
+
+def by_the_sdk(stream: bytes) -> list[str]:
+    return [event.data for event in SSEDecoder().iter_bytes(iter([stream]))]
+
+
+@pytest.mark.parametrize("stream", [RECORDED, ODD], ids=["recorded", "odd"])
+def test_every_cut_gives_the_same_events(stream: bytes) -> None:
+    whole = read([stream])
+    for cut in range(len(stream) + 1):
+        assert read([stream[:cut], stream[cut:]]) == whole, cut
+    assert read([stream[at : at + 1] for at in range(len(stream))]) == whole
+
+
+@pytest.mark.parametrize("stream", [RECORDED, ODD], ids=["recorded", "odd"])
+def test_any_number_of_cuts_gives_the_same_events(stream: bytes) -> None:
+    whole = read([stream])
+    dice = random.Random(7)
+    for _ in range(300):
+        cuts = sorted(dice.choices(range(len(stream) + 1), k=dice.randint(1, 12)))
+        reads = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+        assert read(reads) == whole, cuts
+
+
+def test_a_plain_stream_leaves_byte_for_byte_and_without_a_copy() -> None:
+    assert read([RECORDED]) == RECORDED
+    plain = RECORDED.replace(b": ping\n\n", b"")
+    assert EventReader().feed(plain) is plain
+
+
+def test_odd_spellings_become_plain() -> None:
+    assert read([ODD]) == (b'data: { "a":1}\n\n: a comment\ndata: {"b": 2}\n\ndata: {"c":3}\n\ndata: [DONE]\n\n')
+
+
+@pytest.mark.parametrize("stream", [RECORDED, ODD], ids=["recorded", "odd"])
+def test_the_sdk_reads_what_comes_out(stream: bytes) -> None:
+    out = read([stream])
+    assert not re.search(rb"^(?:id|event|retry)", out, re.MULTILINE)
+    *documents, done = by_the_sdk(out)
+    assert done == "[DONE]"
+    assert [json.loads(document) for document in documents]
+
+
+@pytest.mark.parametrize(
+    ("newline", "name"), [(b"\r\n", "crlf"), (b"\r", "cr"), (b"\n", "lf")], ids=["crlf", "cr", "lf"]
+)
+def test_newlines(newline: bytes, name: str) -> None:
+    stream = b'data: {"a":1}\n\ndata: [DONE]\n\n'.replace(b"\n", newline)
+    for cut in range(len(stream) + 1):
+        assert read([stream[:cut], stream[cut:]]) == b'data: {"a":1}\n\ndata: [DONE]\n\n'
+
+
+def test_a_last_event_in_lone_carriage_returns_is_whole() -> None:
+    assert read([b'data: {"a":1}\r\r']) == b'data: {"a":1}\n\n'
+
+
+def test_events_do_not_wait_for_the_next_read() -> None:
+    reader = EventReader()
+    assert reader.feed(b'data: {"a":1}\n\ndata: {"b"') == b'data: {"a":1}\n\n'
+    assert reader.feed(b":2}\n") == b""
+    assert reader.feed(b"\n") == b'data: {"b":2}\n\n'
+    assert reader.feed(b'data: {"c":3}\r\n\r\n') == b'data: {"c":3}\n\n'
+
+
+def test_an_empty_read_brings_nothing() -> None:
+    reader = EventReader()
+    assert reader.feed(b"") == b""
+    assert reader.feed(b"data: {}") == b""
+    assert reader.feed(b"") == b""
+    assert reader.feed(b"\n\n") == b"data: {}\n\n"
+
+
+@pytest.mark.parametrize("tail", [b"data: [DONE]", b"data:[DONE]\n", b"data: [DONE]\r\n", b"\ndata: [DONE]\r"])
+def test_the_end_mark_needs_no_blank_line(tail: bytes) -> None:
+    assert read([b"data: {}\n\n" + tail]) == b"data: {}\n\n" + DONE
+
+
+@pytest.mark.parametrize("tail", [b'data: {"a":1}', b'data: {"a":1}\n', b": comment", b"data: [DONE", b"\xef\xbb"])
+def test_an_unfinished_event_is_dropped(tail: bytes) -> None:
+    assert read([tail]) == b""
+
+
+def test_an_event_error_without_an_error_key_gets_one() -> None:
+    def out(data: bytes) -> object:
+        return json.loads(payload(read([b"event: error\ndata: %s\n\n" % data])))
+
+    assert out(b'{"message":"boom"}') == {"error": {"message": "boom"}}
+    assert out(b'{"type":"error","message":"boom"}') == {"error": {"type": "error", "message": "boom"}}
+    assert out(b'{"error":{"message":"boom"}}') == {"error": {"message": "boom"}}
+    assert out(b'{"type":"error","error" : {"message":"boom"}}') == {"type": "error", "error": {"message": "boom"}}
+    assert out(b'out of "memory"') == {"error": {"message": 'out of "memory"'}}
+
+
+def test_other_event_names_are_dropped_and_their_data_kept() -> None:
+    assert read([b"event: completion\ndata: {}\n\n"]) == b"data: {}\n\n"
+
+
+def test_data_takes_one_optional_space() -> None:
+    assert payload(b"data: a\n\n") == b"a"
+    assert payload(b"data:a\n\n") == b"a"
+    assert payload(b"data:  a\n\n") == b" a"
+    assert payload(b"data: a") == b"a"
+    assert payload(b"event: x\ndata: a\ndata:b\n\n") == b"a\nb"
+    assert payload(b": nothing\n\n") == b""
+    assert payload(b"") == b""
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5000])
+def test_an_event_beyond_the_limit_raises(size: int) -> None:
+    giant = b"data: {" + b"x\n" * 600
+    reads = [giant[at : at + size] for at in range(0, len(giant), size)]
+    with pytest.raises(StreamTooWide, match="1000 bytes"):
+        read(reads, EventReader(limit=1000))
+
+
+def test_many_events_beyond_the_limit_do_not_raise() -> None:
+    reader = EventReader(limit=1000)
+    event = b'data: {"a":"%s"}\n\n' % (b"x" * 500)
+    stream = event * 50
+    out = [reader.feed(stream[at : at + 300]) for at in range(0, len(stream), 300)]
+    assert b"".join(out) == stream
+
+
+def test_frame_is_plain() -> None:
+    assert PLAIN.fullmatch(frame(b"{}"))
+    assert normalise(frame(b"{}") + DONE) == frame(b"{}") + DONE
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from([b"", b"", b"", b":", b": c", b"data", b"data:", b"data: [DONE]", b"event: error", b"id: 1"]),
+        st.sampled_from(
+            [b"retry: 5", b"event:x", b'data: {"a":1}', b"data:{", b"data: }", b"\xef\xbb\xbf", b" data: x"]
+        ),
+        st.binary(max_size=8),
+    ),
+    max_size=20,
+)
+
+
+@given(LINES, st.lists(st.sampled_from([b"\n", b"\r\n", b"\r"]), min_size=20, max_size=20), st.data())
+def test_whatever_comes_in_what_goes_out_is_plain(lines: list[bytes], ends: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(line + end for line, end in zip(lines, ends, strict=False))
+    whole = read([stream])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    reads = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert read(reads) == whole
+
+
+@given(st.lists(st.text().map(lambda text: json.dumps({"text": text}, ensure_ascii=False).encode()), max_size=6))
+def test_the_sdk_reads_any_payload(documents: list[bytes]) -> None:
+    out = read([b"".join(b"id: 3\nevent: m\ndata:%s\n: c\n\n" % document for document in documents)])
+    assert [json.loads(data) for data in by_the_sdk(out)] == [json.loads(document) for document in documents]
