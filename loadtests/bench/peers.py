@@ -38,8 +38,8 @@ def _portkey(site: Site) -> Start:
 
 def _install_portkey() -> None:
     _PORTKEY.mkdir(parents=True, exist_ok=True)
-    # With a newer @hono/node-server every stream fails ("TypeError: immutable"): its issue 1389.
-    wanted = {"dependencies": {"@portkey-ai/gateway": "^1.15.2"}, "overrides": {"@hono/node-server": "1.14.2"}}
+    # With a newer @hono/node-server every stream fails on Node 20 ("TypeError: immutable"); this one works.
+    wanted = {"dependencies": {"@portkey-ai/gateway": "^1.15.2"}, "overrides": {"@hono/node-server": "1.13.8"}}
     for stale in ("package-lock.json", "node_modules"):
         path = _PORTKEY / stale
         if path.is_dir():
@@ -92,7 +92,7 @@ def _run(*argv: str) -> None:
 PORTKEY = Subject(
     name="portkey",
     about="Portkey's open-source gateway (Node)",
-    settings="NODE_ENV=production, --headless; @hono/node-server 1.14.2, without which its streams fail",
+    settings="NODE_ENV=production, --headless; @hono/node-server 1.13.8, without which its streams fail",
     version=_portkey_version,
     start=_portkey,
     headers=lambda site: {"x-portkey-provider": "openai", "x-portkey-custom-host": site.upstream_url},
@@ -101,7 +101,7 @@ PORTKEY = Subject(
 LITELLM = Subject(
     name="litellm",
     about="LiteLLM's proxy (Python)",
-    settings="as its production page says (LITELLM_MODE=PRODUCTION, LITELLM_LOG=ERROR), one worker, master key, no database",
+    settings="as its production page says: LITELLM_MODE=PRODUCTION, LITELLM_LOG=ERROR; one worker, master key",
     version=_litellm_version,
     start=_litellm,
     missing="make bench-peers (PyPI: litellm[proxy])",

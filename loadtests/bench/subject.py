@@ -18,7 +18,7 @@ from loadtests.bench.cores import Cores, on
 from loadtests.bench.link import Link, Lost
 from loadtests.bench.processes import Processes, answers_on, free_port
 
-MODELS = ("bench", "paced", "slow60", "idle", "mute")
+MODELS = ("bench", "events", "paced", "drip", "slow60", "idle", "mute")
 KEY = "sk-local"
 UPSTREAM_KEY = "sk-upstream"
 

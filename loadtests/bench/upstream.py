@@ -8,6 +8,8 @@ passes through every proxy unchanged:
 | `bench`, any other | at once | 100 tokens, all at once in one write |
 | `slow60` | after 60 ms, its text tells how long it was held | after 60 ms, at once |
 | `paced`, `paced-N` | at once | 100 (N) tokens, one each 20 ms |
+| `events` | at once | 100 tokens as fast as it goes, each event a write of its own |
+| `drip` | at once | a token at once, then one each half second, without end |
 | `idle` | at once | the first token, then silence until the caller leaves |
 | `mute` | never | never |
 
@@ -30,6 +32,7 @@ from loadtests.bench import answers
 
 SLOW_SECONDS = 0.06
 PACE_SECONDS = 0.02
+DRIP_SECONDS = 0.5
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
@@ -75,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._pending = b""
         self._number = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -163,6 +166,35 @@ class Connection(asyncio.Protocol):
 
         self._timer = self._loop.call_at(start + PACE_SECONDS, tick, 1)
 
+    def _events(self, body: bytes, tokens: int) -> None:
+        if not _STREAM.search(body):
+            self._end(answers.WHOLE_ANSWER)
+            return
+        end = answers.END_FRAMES_WITH_USAGE if _USAGE.search(body) else answers.END_FRAMES
+        self._transport.write(answers.STREAM_HEAD + answers.ROLE_FRAME)
+
+        # A turn of the loop each: within one turn uvloop joins what is written.
+        def step(left: int) -> None:
+            if self._transport.is_closing():
+                return
+            if not left:
+                self._end(end)
+                return
+            self._transport.write(answers.TOKEN_FRAME)
+            self._timer = self._loop.call_soon(step, left - 1)
+
+        self._timer = self._loop.call_soon(step, tokens)
+
+    def _drip(self, body: bytes, _tokens: int) -> None:
+        self._idle(body, 0)
+
+        def drop() -> None:
+            self._transport.write(answers.TOKEN_FRAME)
+            self._timer = self._loop.call_later(DRIP_SECONDS, drop)
+
+        if _STREAM.search(body):
+            self._timer = self._loop.call_later(DRIP_SECONDS, drop)
+
     def _idle(self, body: bytes, _tokens: int) -> None:
         if not _STREAM.search(body):
             self._end(answers.WHOLE_ANSWER)
@@ -176,6 +208,8 @@ class Connection(asyncio.Protocol):
 _BEHAVIOURS: dict[bytes, Callable[[Connection, bytes, int], None]] = {
     b"slow60": Connection._slow,
     b"paced": Connection._paced,
+    b"events": Connection._events,
+    b"drip": Connection._drip,
     b"idle": Connection._idle,
     b"mute": Connection._mute,
 }

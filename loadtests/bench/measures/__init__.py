@@ -1,0 +1,10 @@
+"""What is measured, one measurement a file."""
+
+from loadtests.bench.measure import Measure
+from loadtests.bench.measures.burst import Events, Stream, Whole
+from loadtests.bench.measures.latency import Latency
+from loadtests.bench.measures.leave import Leave
+from loadtests.bench.measures.memory import Residence
+from loadtests.bench.measures.paced import Paced
+
+MEASURES: tuple[type[Measure], ...] = (Whole, Stream, Events, Paced, Latency, Residence, Leave)

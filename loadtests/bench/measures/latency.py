@@ -1,0 +1,54 @@
+"""What a proxy adds to the time of an answer, at a load that leaves it mostly idle."""
+
+import uvloop
+
+from loadtests.bench import answers, load
+from loadtests.bench.figures import Figures, Round
+from loadtests.bench.measure import Column, Measure
+from loadtests.bench.subject import Running, Unfit
+
+
+def net(taken: float, body: bytes) -> float:
+    """The client's time less what the upstream itself held the call, which its answer tells."""
+    return taken - answers.held_seconds(body)
+
+
+class Latency(Measure):
+    """16 connections, an upstream that answers after 60 ms."""
+
+    name = "latency"
+    title = "Latency added, 16 connections, the upstream answers after 60 ms"
+    columns = (
+        Column("added_p50", "added p50 ms", 1e3, 3, ratio=True),
+        Column("added_p99", "added p99 ms", 1e3, 3, ratio=True),
+        Column("p50", "p50 less the upstream's time, ms", 1e3, 3),
+        Column("p99", "p99 less the upstream's time, ms", 1e3, 3),
+        Column("cpu", "CPU µs/request", 1e6, 1, ratio=True),
+        Column("errors", "errors", 1, 0),
+    )
+
+    def prepare(self, running: Running) -> None:
+        """Prove, then warm up at the same load."""
+        running.prove()
+        self._load(running, self.effort.warm)
+
+    def take(self, running: Running) -> Figures:
+        """Net times over one load."""
+        before = running.cpu()
+        tally = self._load(running, self.effort.latency_seconds)
+        cpu = running.cpu() - before
+        if not tally.requests:
+            raise Unfit(f"no answer under load, {tally.errors} errors")
+        return {"p50": tally.p50, "p99": tally.p99, "cpu": cpu / tally.requests, "errors": tally.errors}
+
+    def _load(self, running: Running, seconds: float) -> load.Tally:
+        loop = load.Loop(running.ask("slow60"), self.effort.latency_connections, net=net)
+        return uvloop.run(loop.run(seconds))
+
+    def settle(self, round_: Round) -> None:
+        """Take off what a call without a proxy needs in the same round."""
+        direct = round_.get("direct")
+        for name, figures in round_.items():
+            if direct is not None and name != "direct":
+                figures["added_p50"] = figures["p50"] - direct["p50"]
+                figures["added_p99"] = figures["p99"] - direct["p99"]
