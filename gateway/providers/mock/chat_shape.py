@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.providers.mock import pieces
 from gateway.providers.mock.answer import Answer
-from gateway.providers.mock.logprobs import logprobs
+from gateway.providers.mock.logprobs import LOGPROB_BYTES, logprobs
 from gateway.providers.mock.tools import ToolCall
 from gateway.wire.sse import DONE
 from gateway.wire.verbatim import encode
@@ -47,6 +47,13 @@ class Shape(NamedTuple):
     tokens: int
     logprobs: int | None
     include_usage: bool
+
+    def size(self) -> int:
+        """About how many bytes its content has."""
+        written = len(self.answer.text or "") + sum([len(call.source) for call in self.answer.calls])
+        if self.logprobs is not None:
+            written += self.tokens * (self.logprobs + 1) * LOGPROB_BYTES
+        return written * self.choices
 
     def whole(self) -> bytes:
         """The answer as one JSON text."""

@@ -5,6 +5,9 @@ from typing import Any
 
 from gateway.wire.verbatim import encode
 
+LOGPROB_BYTES = 70
+"""About how much one token takes, and each of its alternatives."""
+
 _OTHERS = (" the", " a", " of", " and", " to", " in", " is", " it", " on", " or", " as", " at", " by", " an", " be")
 
 

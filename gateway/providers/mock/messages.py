@@ -31,6 +31,8 @@ def checked(messages: Any) -> Sequence[Message]:
         content = message.get("content")
         if type(content) is not str:
             _check_content(f"messages[{number}].content", message, role, content)
+        if role == "function" and type(message.get("name")) is not str:
+            raise missing(f"messages[{number}].name")
         if role == "tool":
             _check_result(f"messages[{number}]", message, pending)
         elif pending:

@@ -14,15 +14,25 @@ _PIECE = re.compile(rf"\s*+\S{{1,{LONGEST}}}|\s++")
 
 def blocks(text: str) -> Iterator[list[str]]:
     """The text's pieces, some hundreds at a time; joined they are the text."""
-    for start in range(0, len(text), BLOCK):
-        yield _PIECE.findall(text, start, start + BLOCK)
+    for start, end in _spans(text):
+        yield _PIECE.findall(text, start, end)
 
 
 def count(text: str) -> int:
     """How many pieces the text has."""
     if len(text) <= BLOCK:
         return _count(text)
-    return sum([_count(text[start : start + BLOCK]) for start in range(0, len(text), BLOCK)])
+    return sum([_count(text[start:end]) for start, end in _spans(text)])
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    start, length = 0, len(text)
+    while start < length:
+        end = start + BLOCK
+        if end < length and (space := text.rfind(" ", start + 1, end)) > 0:
+            end = space
+        yield start, end
+        start = end
 
 
 def _count(text: str) -> int:

@@ -10,11 +10,15 @@ from gateway.providers.mock.answer import MODELS, answer
 from gateway.providers.mock.ask import Ask
 from gateway.providers.mock.chat_shape import Shape
 from gateway.providers.mock.failures import FailurePlan, Planned, due
+from gateway.providers.mock.refusals import refused
 from gateway.providers.mock.replies import FixedReplies
 from gateway.providers.mock.settings import BUILT_IN, MockSettings, Scripted
 from gateway.providers.mock.source import Pace, Source, steps
 from gateway.seam import Call, Chunk, Head, ModelNotFound, Reply
 from gateway.wire.chat import CHAT_ANSWER
+
+MOST_BYTES = 64 * 1024 * 1024
+"""How large the content of an answer may be, all its choices and log probabilities together."""
 
 
 class _Persona:
@@ -69,7 +73,7 @@ class Mock:
 
     def _shape(self, persona: _Persona, ask: Ask) -> Shape:
         said = persona.replies.find(ask) or answer(persona.model, ask)
-        return Shape(
+        shape = Shape(
             id=b"mock%012d" % next(self._ids),
             created=int(time.time()),
             model=persona.name,
@@ -80,6 +84,9 @@ class Mock:
             logprobs=ask.logprobs,
             include_usage=ask.include_usage,
         )
+        if shape.size() > MOST_BYTES:
+            raise refused("n", "The answers that this asks for would be too large for the mock provider.")
+        return shape
 
     def _opened(self, change: int) -> None:
         self.open += change
