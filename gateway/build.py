@@ -22,7 +22,20 @@ from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
 from gateway.routing.router import Router
-from gateway.seam import Call, Env, GatewayError, Handler, Middleware, Provider, Reply, Settings, Target, Timeouts, ring
+from gateway.seam import (
+    Call,
+    Env,
+    GatewayError,
+    Handler,
+    Middleware,
+    Provider,
+    Reply,
+    Settings,
+    Target,
+    Timeouts,
+    owned,
+    ring,
+)
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import ClientSettings, open_client
 
@@ -52,14 +65,15 @@ class Gateway:
         self.catalog = self._build_catalog(off, problems)
         if problems:
             raise ConfigError(problems)
-        self.env.run = ring((), self.catalog)  # the model ring
+        models = ring((), self.catalog)  # the model ring
+        self.env.run = partial(owned, models)
         named = frozenset(entry.name for entry in self.catalog.visible(None))
         outer: list[Middleware] = [Metrics(self.env.metrics, named)]
         if keyring is not None:
             outer.append(AuthMiddleware(keyring))
         self._closing = AsyncExitStack()
         self.app = application(
-            House(ring(outer, self.env.run), self.catalog, config.server, self.env.tasks, self._default_model()),
+            House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model()),
             ModelsDoor(self.catalog, keyring),
             Ready(lambda: self.draining),
             MetricsPage(self.env.metrics),

@@ -1,7 +1,6 @@
 """The ASGI application: which path leads to which door."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
@@ -16,7 +15,7 @@ from gateway.api.openapi import OpenAPIPage
 from gateway.config.schema import Cors
 from gateway.seam import GatewayError
 
-ASGIApp = Any  # Starlette's own type is looser than our endpoints'
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def application(house: House, models: ModelsDoor, ready: Ready, metrics: MetricsPage) -> ASGIApp:
@@ -44,7 +43,8 @@ class _Paths:
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._paths.get(scope["path"], self._others)(scope, receive, send)
+        app = self._paths.get(scope["path"], self._others)
+        await app(scope, receive, send)
 
 
 class _Method:

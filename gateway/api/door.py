@@ -20,6 +20,7 @@ from gateway.seam import (
     Reply,
     Request,
     Tasks,
+    owned,
     unfold,
 )
 
@@ -82,7 +83,7 @@ class Door:
             visit.watch()
             if request.stream:
                 visit.hold(house.server.stream.hold, house.server.stream.ping, self.ping)
-            reply = await house.enter(call)
+            reply = await owned(house.enter, call)
             if request.stream:
                 await self._stream(visit, request, reply)
             else:

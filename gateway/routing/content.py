@@ -23,6 +23,6 @@ async def until_content(call: Call, reply: Reply) -> Reply:
 
 
 async def entire(call: Call, reply: Reply) -> Reply:
-    """Read all of an answer that is wanted whole. Raises what reading it raises."""
-    read = [batch async for batch in reply]
-    return Reply(call, Given(read), reply.head, surface=reply.surface, inner=reply)
+    """Read all of an answer that is wanted whole, folded where it was streamed. Raises what reading it raises."""
+    chunk = await reply.whole()
+    return Reply(call, Given((Batch.of((chunk,)),)), reply.head, surface=reply.surface, inner=reply)

@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.routing.content import entire, until_content
 from gateway.routing.patience import Patience, Wait
-from gateway.seam import Call, GatewayError, Handler, Reply, Target
+from gateway.seam import Call, GatewayError, Handler, Reply, Target, owned
 
 
 class Router:
@@ -37,7 +37,7 @@ class Router:
         attempt = call.child(request=request.copy(model=target.model), target=target)
         try:
             with self._limit(call):
-                reply = await self._attempt(attempt)
+                reply = await owned(self._attempt, attempt)
                 judge = until_content if request.stream else entire
                 reply = await judge(call, reply)
         except GatewayError as error:

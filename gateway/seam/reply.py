@@ -66,6 +66,17 @@ class Given:
         self._batches.reverse()
         self._rest = rest
 
+    @property
+    def complete(self) -> bool:
+        """Whether there is no rest."""
+        return self._rest is None
+
+    def take(self) -> list[Batch]:
+        """All that is there and has not been read."""
+        batches, self._batches = self._batches, []
+        batches.reverse()
+        return batches
+
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
 
@@ -168,19 +179,14 @@ class Reply:
             raise StopAsyncIteration
         try:
             while True:
-                batch = await self.source.__anext__()
-                if self._stages is not None:
-                    left = self._through(batch, 0)
-                    if left is None:
-                        continue
-                    batch = left
-                if self.inner is None:
-                    self._count(batch)
-                return batch
+                batch = self._seen(await self.source.__anext__())
+                if batch is not None:
+                    return batch
         except StopAsyncIteration:
-            if self._ended:  # somebody closed it meanwhile
+            tail = None if self._ended else self._last()  # somebody may have closed it meanwhile
+            if tail is None:
                 raise
-            return self._last()
+            return tail
         except BaseException as error:
             # A reader that is cancelled will not come back: its stream is over too.
             if not self._ended:
@@ -189,7 +195,11 @@ class Reply:
 
     async def whole(self) -> Chunk:
         """Read all of it, folded into one answer. Raises `UpstreamError` where its events do not fold."""
-        batches = [batch async for batch in self]
+        source = self.source
+        if type(source) is Given and source.complete and not self._ended:
+            batches = self._drained(source)
+        else:
+            batches = [batch async for batch in self]
         return fold(batches, self.surface)
 
     async def aclose(self) -> None:
@@ -216,6 +226,29 @@ class Reply:
         self._stages.append((stage, changes))
         return self
 
+    def _drained(self, source: Given) -> list[Batch]:
+        """All of an answer that is here already: nothing is awaited, so that nothing need be."""
+        batches: list[Batch] = []
+        try:
+            batches += filter(None, map(self._seen, source.take()))
+        except BaseException as error:
+            self._ended = True
+            self._finish(Outcome.of(error, *self.usage()))
+            raise
+        tail = self._last()
+        return batches if tail is None else [*batches, tail]
+
+    def _seen(self, batch: Batch) -> Batch | None:
+        """A batch as it leaves: through all stages, and counted; None where nothing is left of it."""
+        if self._stages is not None:
+            left = self._through(batch, 0)
+            if left is None:
+                return None
+            batch = left
+        if self.inner is None:
+            self._count(batch)
+        return batch
+
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)
         usage = batch.usage
@@ -240,8 +273,8 @@ class Reply:
                 batch = Batch.of(out)
         return batch
 
-    def _last(self) -> Batch:
-        """What filters still held, at a clean end; raises StopAsyncIteration where that is nothing."""
+    def _last(self) -> Batch | None:
+        """What filters still held, at a clean end."""
         self._ended = True
         try:
             tail = Batch.of(held) if self._stages is not None and (held := self._flush()) else None
@@ -251,8 +284,6 @@ class Reply:
             self._finish(Outcome.of(error, *self.usage()))
             raise
         self._finish(Outcome("ok", *self.usage()))
-        if tail is None:
-            raise StopAsyncIteration
         return tail
 
     def _flush(self) -> list[Chunk]:

@@ -1,7 +1,6 @@
 """Rings: middlewares around a handler."""
 
 from collections.abc import Awaitable, Sequence
-from functools import partial
 
 from gateway.seam.call import Call, Outcome
 from gateway.seam.protocols import Handler, Middleware
@@ -10,11 +9,11 @@ from gateway.wire.parts import Usage
 
 
 def ring(middlewares: Sequence[Middleware], inner: Handler) -> Handler:
-    """Put middlewares around `inner`, the first one outermost. Every call that enters it ends exactly once."""
+    """Put middlewares around `inner`, the first one outermost."""
     handler = inner
     for middleware in reversed(middlewares):
         handler = _layer(middleware, handler)
-    return partial(owned, handler)
+    return handler
 
 
 def _layer(middleware: Middleware, call_next: Handler) -> Handler:
@@ -25,7 +24,7 @@ def _layer(middleware: Middleware, call_next: Handler) -> Handler:
 
 
 async def owned(handler: Handler, call: Call) -> Reply:
-    """Enter `handler` with a call of one's own: it ends exactly once, also where no Reply came."""
+    """Enter `handler` with a call that one has made: it ends exactly once, also where no Reply came."""
     try:
         reply = await handler(call)
         reply.on_end(call.end)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.seam import Batch, Call, Chunk, Given, Handler, Middleware, Reply, Request, Tasks, ring
+from gateway.seam import Batch, Call, Chunk, Given, Handler, Middleware, Reply, Request, Tasks, owned, ring
 from gateway.testing.upstream import completion, events
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 
@@ -40,5 +40,5 @@ def answering(*texts: str) -> Handler:
 
 async def ask(middlewares: Sequence[Middleware], call: Call, inner: Handler | None = None) -> Chunk:
     """Send a call through middlewares, and return the whole answer, folded where it was streamed."""
-    reply = await ring(middlewares, inner or answering("Hello."))(call)
+    reply = await owned(ring(middlewares, inner or answering("Hello.")), call)
     return await reply.whole()
