@@ -36,6 +36,7 @@ global
 defaults
   mode http
   option http-no-delay
+  option abortonclose
   http-reuse always
   timeout connect 5s
   timeout client 600s
@@ -54,7 +55,6 @@ _CADDY = """
 }}
 http://127.0.0.1:{port} {{
   reverse_proxy 127.0.0.1:{upstream} {{
-    flush_interval -1
     transport http {{
       keepalive_idle_conns_per_host 1024
     }}
@@ -111,7 +111,7 @@ NGINX = Subject(
 HAPROXY = Subject(
     name="haproxy",
     about="a general proxy",
-    settings="one thread, http-reuse always, http-no-delay",
+    settings="one thread, http-reuse always, http-no-delay, abortonclose",
     version=lambda: _said("haproxy", "-v"),
     start=_haproxy,
     missing="install haproxy",
@@ -119,7 +119,7 @@ HAPROXY = Subject(
 CADDY = Subject(
     name="caddy",
     about="a general proxy in Go",
-    settings="GOMAXPROCS=1, flush_interval -1, 1,024 upstream connections kept alive",
+    settings="GOMAXPROCS=1 (event streams are flushed at once by themselves), 1,024 upstream connections kept alive",
     version=lambda: _said("caddy", "version"),
     start=_caddy,
     missing="install caddy",
