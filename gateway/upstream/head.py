@@ -58,7 +58,7 @@ def parse_head(raw: bytes, bodiless: bool = False) -> Head:
         raise BadHead(_complaint(raw))
     status, keep = int(raw[9:12]), raw[7] == 49
     length: int | None = None
-    chunked = False
+    chunked = close = False
     codings: bytes | None = None
     keep_for: int | None = None
     for name, value in _framing(raw):
@@ -70,7 +70,9 @@ def parse_head(raw: bytes, bodiless: bool = False) -> Head:
             continue
         value = value.rstrip(b" \t").lower()
         if name == b"connection":
-            keep = _keeps(value, keep)
+            options = {option.strip() for option in value.split(b",")}
+            close = close or b"close" in options
+            keep = not close and (keep or b"keep-alive" in options)
         elif name == b"transfer-encoding":
             if chunked:
                 raise BadHead("it has two transfer-encoding headers")
@@ -141,13 +143,6 @@ def _length(value: bytes) -> int:
     if not value.isdigit() or len(value) > 18:
         raise BadHead("its content-length is no plain number")
     return int(value)
-
-
-def _keeps(value: bytes, keep: bool) -> bool:
-    options = [option.strip() for option in value.split(b",")]
-    if b"close" in options:
-        return False
-    return keep or b"keep-alive" in options
 
 
 def content_coding(value: bytes) -> str | None:
