@@ -16,7 +16,7 @@ from gateway.api.health import MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.config.load import convert, parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.schema import Auth, Config, ModelEntry, TargetEntry
+from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
@@ -232,6 +232,11 @@ def _keyring(auth: Auth | None, problems: list[Problem]) -> Keyring | None:
     return Keyring(keys.items())
 
 
+def _is_local(entry: KeyEntry) -> bool:
+    digest = fingerprint(LOCAL_KEY.encode()).hex()
+    return entry.key == LOCAL_KEY or (entry.sha256 is not None and entry.sha256.lower() == digest)
+
+
 def _check_address(config: Config, problems: list[Problem]) -> None:
     """An address that others can reach needs keys, and not the one that everybody knows."""
     host = config.server.host
@@ -241,7 +246,7 @@ def _check_address(config: Config, problems: list[Problem]) -> None:
         problems.append(
             Problem("server.host", f"{host} can be reached by others, and there is no auth block; add auth.keys")
         )
-    elif any(entry.key == LOCAL_KEY for entry in config.auth.keys):
+    elif any(_is_local(entry) for entry in config.auth.keys):
         problems.append(
             Problem("auth.keys", f"{LOCAL_KEY!r} is known to everybody and serves on loopback only, not on {host}")
         )

@@ -14,12 +14,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from gateway.api.answers import openai_error
+from gateway.api.ids import request_id
 from gateway.build import Gateway
 from gateway.config.load import read
 from gateway.config.schema import Config
 from gateway.seam import InvalidRequest
 
 _log = logging.getLogger("gateway")
+MAX_HEAD = 64 * 1024
+"""Bytes that a request's line and headers may have."""
 
 
 class Joined:
@@ -56,10 +59,11 @@ class Joined:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with three differences: joined writes, a watcher of the connection, JSON errors."""
+    """uvicorn's HTTP protocol, but: joined writes, a watcher of the connection, JSON errors, a bound on heads."""
 
     watcher: Callable[[], None] | None = None
     """Called at once when the connection is lost, for the request that is being served."""
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects."""
@@ -78,13 +82,29 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["gateway.connection"] = self  # type: ignore[typeddict-unknown-key]
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come. The parser takes heads of any length, in memory: they end here."""
+        super().data_received(data)
+        scope: Any = self.scope
+        if scope is None or "path" in scope:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
+            error = InvalidRequest(f"The request's head is larger than {MAX_HEAD} bytes.", code="head_too_large")
+            self._refuse(b"431 Request Header Fields Too Large", error)
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP in the shape of all other errors."""
-        body = openai_error(InvalidRequest(msg, code="invalid_http"))
+        self._refuse(b"400 Bad Request", InvalidRequest(msg, code="invalid_http"))
+
+    def _refuse(self, status: bytes, error: InvalidRequest) -> None:
+        body = openai_error(error)
         head = (
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n"
+            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n"
+            b"x-request-id: %s\r\n\r\n"
         )
-        self.transport.write(head % len(body) + b"\r\n" + body)
+        self.transport.write(head % (status, len(body), request_id().encode()) + body)
         self.transport.close()
 
 

@@ -6,7 +6,7 @@ from gateway.api.answers import openai_error
 from gateway.api.door import Door, param_of
 from gateway.seam import Batch, GatewayError, InvalidRequest, Request
 from gateway.wire.sse import frame
-from gateway.wire.verbatim import INVALID
+from gateway.wire.verbatim import INVALID, mend
 
 
 class _Options(msgspec.Struct, gc=False):
@@ -38,7 +38,9 @@ class ChatDoor(Door):
             text, param = param_of(str(error))
             raise InvalidRequest(f"Invalid body: {text}.", param=param, code="invalid_type") from error
         except INVALID as error:
-            raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from error
+            halves = mend(body) != body
+            wrong = "a text holds half of a surrogate pair" if halves else str(error)
+            raise InvalidRequest(f"The body is not valid JSON: {wrong}.", code="invalid_json") from error
         messages = bytes(look.messages)
         if messages[:1] != b"[":
             missing = not messages

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.api.answers import Receive, Scope, Send, openai_error
 from gateway.api.ids import request_id
-from gateway.api.visit import STREAM_HEADERS, Visit
+from gateway.api.visit import STREAM_HEADERS, BodyPatience, Visit
 from gateway.config.schema import Server
 from gateway.routing.catalog import Catalog
 from gateway.seam import (
@@ -46,6 +46,7 @@ class Door:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self._body_patience = BodyPatience(house.server.body_timeout)
         self._forwarded = frozenset({*_FORWARDED, *(name.lower().encode() for name in house.server.forward_headers)})
 
     # ---- what a dialect says
@@ -75,7 +76,7 @@ class Door:
         visit = Visit(scope, receive, send, house.tasks, call_id)
         reply = call = None
         try:
-            body = await visit.body(house.server.max_body, house.server.body_timeout)
+            body = await visit.body(house.server.max_body, self._body_patience)
             if body is None:
                 return
             request = self.read(body)

@@ -6,12 +6,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.api.answers import Receive, Scope, Send, respond
+from gateway.api.ids import request_id
 from gateway.telemetry.metrics import exposition
 
 
 async def live(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's signature)
     """The process answers."""
-    await respond(send, 200, b'{"status":"live"}')
+    await respond(send, 200, b'{"status":"live"}', [_id()])
 
 
 class Ready:
@@ -23,9 +24,9 @@ class Ready:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Serve one HTTP request."""
         if self._draining():
-            await respond(send, 503, b'{"status":"draining"}')
+            await respond(send, 503, b'{"status":"draining"}', [_id()])
         else:
-            await respond(send, 200, b'{"status":"ready"}')
+            await respond(send, 200, b'{"status":"ready"}', [_id()])
 
 
 class MetricsPage:
@@ -37,4 +38,8 @@ class MetricsPage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Serve one HTTP request."""
         kind = (b"content-type", CONTENT_TYPE_LATEST.encode())
-        await respond(send, 200, exposition(self._registry), kind=kind)
+        await respond(send, 200, exposition(self._registry), [_id()], kind=kind)
+
+
+def _id() -> tuple[bytes, bytes]:
+    return (b"x-request-id", request_id().encode())

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.api.answers import Receive, Scope, Send, respond
+from gateway.api.ids import request_id
 from gateway.wire.verbatim import encode
 
 _JSON = "application/json"
@@ -183,4 +184,4 @@ class OpenAPIPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Serve one HTTP request."""
-        await respond(send, 200, self._body)
+        await respond(send, 200, self._body, [(b"x-request-id", request_id().encode())])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.api.answers import JSON, Receive, Scope, Send
+from gateway.routing.patience import Patience
 from gateway.seam import GatewayError, InvalidRequest, Tasks, TooLarge
 
 GRACE = 0.02
@@ -12,6 +13,19 @@ over by then, and a task costs."""
 STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _NO_CACHE = (b"cache-control", b"no-cache")  # proxies on the way must not keep or buffer a stream
 _NO_BUFFER = (b"x-accel-buffering", b"no")
+
+
+class BodyPatience(Patience):
+    """How long clients may take to send a body, from the end of its head on."""
+
+    def reason(self) -> GatewayError:
+        """Status 408."""
+        return InvalidRequest(
+            f"The body did not arrive within {self.seconds:g} s.",
+            status=408,
+            code="request_timeout",
+            headers=[(b"connection", b"close")],
+        )
 
 
 class Visit:
@@ -34,39 +48,31 @@ class Visit:
         self.gone = False
         self.started = False
 
-    async def body(self, limit: int, seconds: float) -> bytes | None:
+    async def body(self, limit: int, patience: BodyPatience) -> bytes | None:
         """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`."""
         assert self._receive is not None
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body: bytes = message["body"]
-        if message.get("more_body"):
-            return await self._long_body(bytearray(body), limit, seconds)
+        with patience.limit():
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body: bytes = message.get("body", b"")
+            if message.get("more_body"):
+                return await self._long_body(bytearray(body), limit)
         if len(body) > limit:
             raise _too_large(limit)
         return body
 
-    async def _long_body(self, body: bytearray, limit: int, seconds: float) -> bytes | None:
+    async def _long_body(self, body: bytearray, limit: int) -> bytes | None:
         assert self._receive is not None
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    if len(body) > limit:
-                        raise _too_large(limit)
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    body += message["body"]
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise InvalidRequest(
-                f"The body did not arrive within {seconds:g} s.",
-                status=408,
-                code="request_timeout",
-                headers=[(b"connection", b"close")],
-            ) from None
+        more = True
+        while more:
+            if len(body) > limit:
+                raise _too_large(limit)
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
         if len(body) > limit:
             raise _too_large(limit)
         return bytes(body)

@@ -25,10 +25,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise ConfigError([Problem(str(key_node.start_mark).strip(), f"the key {key!r} stands here twice")])
-            seen.add(key)
+            line = f"line {key_node.start_mark.line + 1}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError([Problem(line, "expected a plain key, found a list or mapping")])
+            if key_node.value in seen:
+                raise ConfigError([Problem(line, f"the key {key_node.value!r} stands here twice")])
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -61,7 +63,8 @@ def parse(document: Any, environment: Mapping[str, str] | None = None) -> Config
 def convert(value: Any, kind: type[T], place: str) -> T:
     """Read a plain value as `kind`. Raises `ConfigError` with the place of what does not fit."""
     try:
-        return msgspec.convert(value, kind, dec_hook=decode)
+        # Not strict: what a variable fills in is a string, also where a number is wanted.
+        return msgspec.convert(value, kind, strict=False, dec_hook=decode)
     except msgspec.ValidationError as error:
         message, _, inside = str(error).partition(" - at `$")
         where = ".".join(filter(None, (place, inside.rstrip("`").replace("[...]", "").lstrip("."))))

@@ -25,6 +25,12 @@ class Cors(Settings):
     max_age: Duration = Duration(600)
 
 
+_FRAMING = "accept accept-encoding connection content-length content-type expect host keep-alive proxy-connection te"
+_FRAMING += " trailer transfer-encoding upgrade"
+_CREDENTIALS = "api-key authorization cookie proxy-authorization x-api-key"
+_NOT_FORWARDED = frozenset(f"{_FRAMING} {_CREDENTIALS}".split())
+
+
 class Server(Settings):
     """Where the gateway listens, and what it takes from clients."""
 
@@ -39,6 +45,11 @@ class Server(Settings):
     """Headers of the caller that go on to providers, beside `openai-beta`, `anthropic-*` and `traceparent`."""
     stream: Stream = msgspec.field(default_factory=Stream)
     cors: Cors | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.forward_headers:
+            if name.lower() in _NOT_FORWARDED:
+                raise ValueError(f"forward_headers: {name!r} frames the message or holds the caller's key")
 
 
 class KeyEntry(Settings):

@@ -39,10 +39,12 @@ class Events:
                 events = self._reader.feed(data) if data else self._reader.end()
             except StreamTooWide as error:
                 raise UpstreamError(f"{self._host}: {error}.") from error
+            if events.endswith(DONE):
+                self._finish()
+            elif b"data: [DONE]" in events:
+                events = self._before_rest(events)
             if b'"error"' in events:
                 events = self._before_error(events)
-            if b"data: [DONE]" in events:
-                events = self._before_rest(events)
             if events:
                 return Batch(events, self._codec)
             if self._error is not None:
@@ -67,11 +69,14 @@ class Events:
             start = end
         return events
 
-    def _before_rest(self, events: bytes) -> bytes:
-        """The events up to the end mark. What comes behind it is nobody's."""
-        end = 0 if events.startswith(DONE) else events.find(b"\n\n" + DONE)
-        if end < 0:
-            return events  # the words stand inside a text
+    def _finish(self) -> None:
         self._done = True
         self._exchange.finish()
-        return events[: end + len(DONE) + (2 if end else 0)]
+
+    def _before_rest(self, events: bytes) -> bytes:
+        """The events up to the end mark. What comes behind it is nobody's."""
+        end = 0 if events.startswith(DONE) else events.find(b"\n" + DONE)  # a comment may stand right before it
+        if end < 0:
+            return events  # the words stand inside a text
+        self._finish()
+        return events[: end + len(DONE) + (1 if end else 0)]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.seam import GatewayError, UpstreamError
-from gateway.wire.verbatim import INVALID
+from gateway.wire.verbatim import INVALID, NULL, is_null, mend
 
 _log = logging.getLogger("gateway")
 
@@ -50,38 +50,90 @@ _KEPT = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 """Headers of an upstream's error that help the client."""
 
 
+_LONGEST = 8192
+"""Characters of a provider's message that are passed on: some quote the whole request."""
+
+
 class _Body(msgspec.Struct):
     error: Any = None
     message: Any = None
+    detail: Any = None
+    type: Any = None
+    code: Any = None
+    param: Any = None
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+class _Success(msgspec.Struct, gc=False):
+    error: msgspec.Raw = NULL
+    choices: msgspec.Raw = NULL
+
+
+_decode = msgspec.json.Decoder(_Body | list[_Body]).decode
+_decode_success = msgspec.json.Decoder(_Success).decode
 
 
 def from_answer(host: str, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError:
     """The error that an answer which is no success means."""
-    kept = [(name, value) for name, value in headers if name in _KEPT]
-    try:
-        document = _decode(body)
-    except INVALID:
-        document = _Body()
-    error = document.error if document.error is not None else document.message
     if status < 400:
         return UpstreamError(f"{host} answered with status {status}, which is no answer to a model call.")
-    if error is None:
+    try:
+        error = _found(body)
+    except INVALID:
+        error = None
+    if not error:
         error = {"message": f"{host} answered with status {status} and no error that could be read."}
-    return _error(host, status, error, kept)
+    return _error(host, status, error, _kept(headers))
+
+
+def from_success(host: str, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError | None:
+    """The error that a whole answer with status 200 means, or None where it is a completion.
+
+    Some servers answer with an error's body and status 200; others are cut without their framing telling.
+    """
+    try:
+        try:
+            document = _decode_success(body)
+        except INVALID:  # half of a surrogate pair is JSON: an answer that a limit cut may end in one
+            document = _decode_success(mend(body))
+        if is_null(document.error) and not is_null(document.choices):
+            return None
+        error = _found(body)
+    except INVALID as problem:
+        return UpstreamError(f"{host} sent what is no completion: {problem}.")
+    if not error:
+        return UpstreamError(f"{host} sent a JSON document that is no completion: it has no choices.")
+    return _error(host, _status(error), error, _kept(headers))
 
 
 def from_event(host: str, source: bytes) -> GatewayError | None:
     """The error that an event of a stream carries, or None where it carries none."""
     try:
-        error = _decode(source).error
+        document = _decode(source)
     except INVALID as problem:
         return UpstreamError(f"{host} sent an event that is not JSON: {problem}")
+    error = document.error if isinstance(document, _Body) else None
     if not error:
         return None
     return _error(host, _status(error), error, ())
+
+
+def _kept(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name in _KEPT]
+
+
+def _found(body: bytes) -> Any:
+    """What a body says of an error: OpenAI's `error`, else `message` (vLLM) or `detail` (FastAPI) beside the rest.
+
+    Google's servers put the document into a list.
+    """
+    document = _decode(body)
+    if isinstance(document, list):
+        document = document[0] if document else _Body()
+    if document.error:
+        return document.error
+    message = document.message or document.detail
+    fields = {"type": document.type, "code": document.code, "param": document.param}
+    return {"message": message, **fields} if message else None
 
 
 def _status(error: Any) -> int:
@@ -103,8 +155,9 @@ def _error(host: str, status: int, error: Any, headers: Sequence[tuple[bytes, by
         _log.warning("%s refused the key that is configured for it (status 401)", host)
         return UpstreamError(f"{host} refused the gateway's key. Tell whoever runs the gateway.", code="upstream_auth")
     fields = error if isinstance(error, dict) else {"message": error}
+    message = _word(fields.get("message")) or f"{host} answered with status {status}."
     return GatewayError(
-        _word(fields.get("message")) or f"{host} answered with status {status}.",
+        message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…",
         status=status,
         type=_word(fields.get("type")) or _TYPES.get(status, "upstream_error" if status >= 500 else "api_error"),
         code=_word(fields.get("code")),

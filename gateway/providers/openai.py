@@ -7,7 +7,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.providers.events import Events
-from gateway.providers.failures import from_answer
+from gateway.providers.failures import from_answer, from_success
 from gateway.seam import (
     Batch,
     Call,
@@ -84,7 +84,7 @@ class OpenAI:
             raise
 
     async def _reply(self, call: Call, exchange: Exchange) -> Reply:
-        kind = exchange.header(b"content-type") or b""
+        kind = (exchange.header(b"content-type") or b"").lower()
         if exchange.status != 200:
             body = await exchange.whole()
             raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
@@ -92,11 +92,11 @@ class OpenAI:
         if kind.startswith(b"text/event-stream"):
             return Reply(call, Events(exchange, CHAT_EVENT, self._origin.host), head)
         body = await exchange.whole()
-        if not kind.startswith(b"application/json") or not body.lstrip().startswith(b"{"):
+        if not kind.startswith(b"application/json"):
             shown = kind.decode("latin-1") or "no content-type"
             raise UpstreamError(f"{self._origin.host} answered with {shown} where JSON was asked for.")
-        if b'"error"' in body and b'"choices"' not in body:
-            raise from_answer(self._origin.host, 502, body, exchange.headers)
+        if (error := from_success(self._origin.host, body, exchange.headers)) is not None:
+            raise error
         return Reply(call, Given((Batch(body, CHAT_ANSWER),)), head)
 
     def _body(self, request: Request) -> bytes:

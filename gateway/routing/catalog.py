@@ -8,6 +8,10 @@ from gateway.seam import Call, Caller, Handler, ModelNotFound, Reply
 
 _REMEMBERED = 1024
 """How many `provider/model` names keep their handler: names come from callers, and must not fill the memory."""
+_LONG = 256
+"""Characters of a name from which on it is neither remembered nor compared with others, and shown in part."""
+_COMPARED = 256
+"""How many names are compared with one that is unknown: a comparison costs some 30 µs."""
 
 
 class Listing(NamedTuple):
@@ -49,7 +53,9 @@ class Catalog:
 
     def explain(self, error: ModelNotFound, caller: Caller | None) -> ModelNotFound:
         """The same error with names near to the one asked for; only names that this caller may use."""
-        names = [entry.name for entry in self.visible(caller)]
+        if len(error.name) > _LONG:
+            return ModelNotFound(f"{error.name[:_LONG]}…")
+        names = [entry.name for entry in self.visible(caller)][:_COMPARED]
         return ModelNotFound(error.name, difflib.get_close_matches(error.name, names, n=3, cutoff=0.6))
 
     def _find(self, name: str) -> Handler:
@@ -58,6 +64,6 @@ class Catalog:
         if make is None or not slash or not model:
             raise ModelNotFound(name)
         handler = make(model)
-        if len(self._handlers) < self._room:
+        if len(self._handlers) < self._room and len(name) <= _LONG:
             self._handlers[name] = handler
         return handler

@@ -14,11 +14,15 @@ async def until_content(call: Call, reply: Reply) -> Reply:
     """
     read: list[Batch] = []
     size = 0
-    async for batch in reply:
-        read.append(batch)
-        size += len(batch.raw)
-        if size > LOOK_AHEAD or batch.whole or any(chunk.has_content for chunk in batch):
-            break
+    try:
+        async for batch in reply:
+            read.append(batch)
+            size += len(batch.raw)
+            if size > LOOK_AHEAD or batch.whole or any(chunk.has_content for chunk in batch):
+                break
+    except BaseException:  # an event that does not decode leaves the rest unread
+        await reply.aclose()
+        raise
     return Reply(call, Given(read, reply), reply.head, surface=reply.surface, inner=reply)
 
 

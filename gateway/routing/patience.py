@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from gateway.seam import UpstreamTimeout
+from gateway.seam import GatewayError, UpstreamTimeout
 
 
 class Patience:
@@ -13,7 +13,7 @@ class Patience:
     call that is quick costs two look-ups in a dictionary. (A timer of its own would cost it three microseconds.)
     """
 
-    def __init__(self, seconds: float, what: str) -> None:
+    def __init__(self, seconds: float, what: str = "") -> None:
         self.seconds = seconds
         self._what = what
         self._waits: dict[Wait, float] = {}
@@ -22,6 +22,10 @@ class Patience:
     def limit(self) -> "Wait":
         """A wait of this task that begins now, as a context manager."""
         return Wait(self)
+
+    def reason(self) -> GatewayError:
+        """What is raised where the limit is reached."""
+        return UpstreamTimeout(f"The provider took longer than {self.seconds:g} s: {self._what}.")
 
     def begin(self, wait: "Wait") -> None:
         """A wait begins."""
@@ -43,11 +47,11 @@ class Patience:
                 self._timer = loop.call_later(until - now, self._expire)
                 return
             del self._waits[wait]
-            wait.expire(UpstreamTimeout(f"The provider took longer than {self.seconds:g} s: {self._what}."))
+            wait.expire(self.reason())
 
 
 class Wait:
-    """Within it, the task is cancelled when the limit is reached, and `UpstreamTimeout` raised in its place.
+    """Within it, the task is cancelled when the limit is reached, and the limit's reason raised in its place.
 
     What is awaited runs in this very task, so that either it has returned before the timer fires, or it is unwound by
     the cancellation: a Reply that nobody holds cannot come of it (as it can of `asyncio.wait_for`).
@@ -57,10 +61,10 @@ class Wait:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._reason: UpstreamTimeout | None = None
+        self._reason: GatewayError | None = None
         self._task: asyncio.Task[object] | None = None
 
-    def expire(self, reason: UpstreamTimeout) -> None:
+    def expire(self, reason: GatewayError) -> None:
         """The limit is reached."""
         self._reason = reason
         if self._task is not None:

@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.routing.content import entire, until_content
 from gateway.routing.patience import Patience, Wait
-from gateway.seam import Call, GatewayError, Handler, Reply, Target, owned
+from gateway.seam import Call, GatewayError, Handler, ModelNotFound, Reply, Target, owned
 
 
 class Router:
@@ -26,7 +26,7 @@ class Router:
         )
         self._headers = {
             b"x-gateway-provider": target.provider.encode(),
-            b"x-gateway-model": target.model.encode("ascii", "backslashreplace"),
+            b"x-gateway-model": target.model.encode("unicode_escape"),  # callers name it: it may hold line breaks
             b"x-gateway-attempts": b"1",
         }
 
@@ -40,6 +40,10 @@ class Router:
                 reply = await owned(self._attempt, attempt)
                 judge = until_content if request.stream else entire
                 reply = await judge(call, reply)
+        except ModelNotFound as error:
+            if error.name == target.model and request.model == f"{target.provider}/{target.model}":
+                raise ModelNotFound(request.model) from error  # under the name that was asked for
+            raise
         except GatewayError as error:
             if error.provider is None:
                 error.provider = target.provider
