@@ -172,31 +172,38 @@ class Batch:
         raw = self.raw
         for chunk in self._reporting():
             if id(chunk) in trailers:
-                raw = raw.replace(chunk.raw, b"")
+                at = raw.rfind(chunk.raw)  # from behind: a trailer is near the end
+                raw = raw[:at] + raw[at + len(chunk.raw) :]
         return raw
 
     def _reporting(self) -> list[Chunk]:
-        """The events that name usage."""
+        """The events that name usage; of a dialect whose reports are cumulative, the last one."""
         if self._reports is None:
-            if self.raw.rfind(b'"usage"') < 0:  # from behind: where usage stands, it is near the end
-                self._reports = []
-            elif self._chunks is not None:
-                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
-            else:
+            if self._chunks is None:
                 self._reports = self._found()
+            else:
+                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
         return self._reports
 
     def _found(self) -> list[Chunk]:
-        raw, found, end = self.raw, [], 0
-        if self.codec.whole:
-            return [Chunk(raw, self.codec)] if _REPORT.search(raw) else []
-        for match in _REPORT.finditer(raw):
-            if match.start() >= end:
-                start = raw.rfind(b"\n\n", end, match.start()) + 2
-                start = end if start == 1 else start
-                end = raw.find(b"\n\n", match.end()) + 2
-                end = len(raw) if end == 1 else end
-                found.append(Chunk(raw[start:end], self.codec))
+        """The same, without splitting: from behind, since usage stands near the end."""
+        raw, codec = self.raw, self.codec
+        found: list[Chunk] = []
+        end = len(raw)
+        while (at := raw.rfind(b'"usage"', 0, end)) >= 0:
+            end = at
+            if not _REPORT.match(raw, at + 1):
+                continue
+            if codec.whole:
+                return [Chunk(raw, codec)]
+            start = raw.rfind(b"\n\n", 0, at) + 2
+            start = 0 if start == 1 else start
+            stop = raw.find(b"\n\n", at) + 2
+            found.append(Chunk(raw[start : len(raw) if stop == 1 else stop], codec))
+            if codec.cumulative:
+                break
+            end = start
+        found.reverse()
         return found
 
     def _split(self) -> Iterator[Chunk]:
