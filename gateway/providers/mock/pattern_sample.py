@@ -10,6 +10,7 @@ from re import _parser, error  # type: ignore[attr-defined]
 from typing import Any
 
 _MOST = 10_000
+_MOST_PATTERN = 1_000
 _LETTERS = (
     "a0 -_.@/:+#%&=?!,;~*()<>[]{}|^$\\\"'`bcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ123456789é中\t\n\x01"
 )
@@ -32,6 +33,8 @@ def matching(pattern: str, least: int = 0) -> str | None:
 
     None where the pattern is not understood.
     """
+    if len(pattern) > _MOST_PATTERN:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,6 +8,8 @@ Members = Mapping[str, Any]
 
 _MOST_STEPS = 5_000
 _MOST_DEPTH = 40
+_MOST_REFERENCE = 1_000
+_MOST_TYPES = 10
 _LARGER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
 _SMALLER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
@@ -46,18 +48,21 @@ class Flattener:
         if not isinstance(schema, dict):
             raise SchemaError(f"a schema must be an object, found {str(schema)[:50]!r}")
         groups = [schema[name] for name in ("anyOf", "oneOf") if isinstance(schema.get(name), list) and schema[name]]
+        self._left -= len(schema) // 20
         flat = Flat({k: v for k, v in schema.items() if k not in _OPENED}, groups, frozenset())
         reference = schema.get("$ref")
         if isinstance(reference, str):
-            flat = _joined(flat, self.flat(self.resolve(reference), depth + 1), frozenset((reference,)))
+            flat = self._joined(flat, self.flat(self.resolve(reference), depth + 1), frozenset((reference,)))
         every = schema.get("allOf")
         for part in every if isinstance(every, list) else ():
-            flat = _joined(flat, self.flat(part, depth + 1))
+            flat = self._joined(flat, self.flat(part, depth + 1))
         return flat
 
     def resolve(self, reference: str) -> Any:
         """What `#/…` points to in this document. Raises `SchemaError` where there is nothing."""
         found = self._root
+        if len(reference) > _MOST_REFERENCE:
+            raise SchemaError("a reference is too long")
         pointer, *rest = unquote(reference).split("/")
         if pointer == "#":
             for name in rest:
@@ -65,6 +70,14 @@ class Flattener:
             if found is not _NOTHING:
                 return found
         raise SchemaError(f"the reference {reference[:100]!r} points to nothing here")
+
+    def _joined(self, one: Flat, two: Flat, refs: frozenset[str] = frozenset()) -> Flat:
+        for name in ("properties", "required", "enum"):
+            sizes = [len(held) for flat in (one, two) if isinstance(held := flat.members.get(name), dict | list)]
+            self._left -= (sizes[0] * sizes[-1] if name == "enum" else sum(sizes)) // 20 if sizes else 0
+        if self._left < 0:
+            raise SchemaError("its combinations are too large")
+        return Flat(merged(one.members, two.members), [*one.groups, *two.groups], one.refs | two.refs | refs)
 
 
 _OPENED = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
@@ -77,10 +90,6 @@ def _step(holder: Any, name: str) -> Any:
     if isinstance(holder, list) and name.isascii() and name.isdigit() and len(name) < 10 and int(name) < len(holder):
         return holder[int(name)]
     return _NOTHING
-
-
-def _joined(one: Flat, two: Flat, refs: frozenset[str] = frozenset()) -> Flat:
-    return Flat(merged(one.members, two.members), [*one.groups, *two.groups], one.refs | two.refs | refs)
 
 
 def merged(one: Members, two: Members) -> Members:
@@ -97,7 +106,7 @@ def merged(one: Members, two: Members) -> Members:
         elif name in ("items", "additionalProperties", "contains"):
             both[name] = False if mine is False or theirs is False else _both(mine, theirs)
         elif name == "required" and isinstance(mine, list) and isinstance(theirs, list):
-            both[name] = [*mine, *(item for item in theirs if item not in mine)]
+            both[name] = list(dict.fromkeys([item for item in (*mine, *theirs) if isinstance(item, str)]))
         elif name == "enum" and isinstance(mine, list) and isinstance(theirs, list):
             both[name] = [item for item in mine if item in theirs]
         elif name in _LARGER and _numbers(mine, theirs):
@@ -126,5 +135,5 @@ def _shared_types(one: Any, two: Any) -> list[str]:
 
 def type_names(kind: Any) -> list[str]:
     """A schema's `type` as a list of names."""
-    names = kind if isinstance(kind, list) else [kind]
+    names = kind[:_MOST_TYPES] if isinstance(kind, list) else [kind]
     return [name for name in names if isinstance(name, str)]

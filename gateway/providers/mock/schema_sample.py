@@ -17,6 +17,8 @@ from gateway.wire.verbatim import encode
 __all__ = ["SchemaError", "sample"]
 
 _MOST_VALUES = 4_000
+_CHARACTERS = 500
+"""Characters that count as one value more, so that few values cannot be very long ones."""
 _MOST_DEPTH = 60
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
@@ -74,20 +76,31 @@ class _Sampler:
         self._left = _MOST_VALUES
 
     def value(self, schema: Any, place: _Place) -> Any:
-        self._left -= 1
-        if self._left < 0 or place.depth > _MOST_DEPTH:
-            raise SchemaError("it asks for too large or too deep a value")
+        self._spend(1)
+        if place.depth > _MOST_DEPTH:
+            raise SchemaError("it asks for too deep a value")
         members, groups, refs = self._schemas.flat(schema)
         place = place.behind(refs, lean=self._left < _MOST_VALUES // 2)
         if groups:
             return self._chosen(members, groups, place)
         if "const" in members:
-            return members["const"]
+            return self._given(members["const"])
         if isinstance(members.get("enum"), list):
-            return _listed(members, place)
+            self._spend(len(members["enum"]) // 20)
+            return self._given(_listed(members, place))
         if place.lean and members.get("nullable") is True:
             return None
         return self._typed(_type(members, place), members, place)
+
+    def _spend(self, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise SchemaError("it asks for too large a value")
+
+    def _given(self, value: Any) -> Any:
+        """A value that the schema itself holds."""
+        self._spend(len(encode(value)) // _CHARACTERS)
+        return value
 
     def _typed(self, kind: str, members: Members, place: _Place) -> Any:
         match kind:
@@ -96,7 +109,10 @@ class _Sampler:
             case "array":
                 return self._array(members, place)
             case "string":
-                return string(members, place.hint, place.number)
+                self._spend(min(1000, len(str(members.get("pattern", "")))) // 20)
+                text = string(members, place.hint, place.number)
+                self._spend(len(text) // _CHARACTERS)
+                return text
             case "integer":
                 return number_sample.integer(members, place.number)
             case "number":
@@ -110,6 +126,7 @@ class _Sampler:
     def _chosen(self, members: Members, groups: Sequence[Sequence[Any]], place: _Place) -> Any:
         """A value of the first alternative that allows one."""
         options, *rest = groups
+        self._spend(len(options) // 20)
         failed: SchemaError | None = None
         for option in sorted(options, key=self._weight) if place.lean else options:
             try:
@@ -137,8 +154,10 @@ class _Sampler:
         properties = members.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         others = members.get("additionalProperties", True)
-        required = [name for name in _list(members.get("required")) if isinstance(name, str)]
-        spare = max(0, length(members, "maxProperties", len(properties) + len(required)) - len(set(required)))
+        needed = _list(members.get("required"))
+        self._spend((len(properties) + len(needed)) // 20)
+        required = dict.fromkeys([name for name in needed if isinstance(name, str)])
+        spare = max(0, length(members, "maxProperties", len(properties) + len(required)) - len(required))
         found: dict[str, Any] = {}
         for name, schema in properties.items():
             if name in required:
@@ -153,6 +172,7 @@ class _Sampler:
         while len(found) < length(members, "minProperties", 0):
             number += 1
             found.setdefault(f"key{number}", self.value(others, place.inner(f"key{number}")))
+        self._spend(sum(map(len, found)) // _CHARACTERS)
         return found
 
     def _array(self, members: Members, place: _Place) -> list[Any]:

@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import jsonschema
@@ -133,6 +134,32 @@ def test_wide_schemas_get_lean_samples():
 def test_impossible_schemas(schema):
     with pytest.raises(SchemaError):
         sample(schema)
+
+
+WIDE = {str(number): {"type": "integer"} for number in range(50_000)}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": WIDE},
+        {"properties": WIDE, "anyOf": [{"$ref": "#"}] * 50},
+        {"allOf": [{"properties": WIDE}] * 50},
+        {"allOf": [{"enum": list(range(50_000))}] * 2},
+        {"$ref": "#" + "/" * 100_000},
+        {"type": "array", "minItems": 50, "items": {"minLength": 900_000, "type": "string"}},
+        {"type": "array", "minItems": 4000, "items": {"const": "x" * 100_000}},
+        {"type": "array", "minItems": 3000, "items": {"properties": {"x" * 100_000: {"type": "integer"}}}},
+        {"type": "array", "minItems": 3900, "items": {"type": "string", "pattern": "(a|b)" * 190}},
+        {"type": "array", "minItems": 2000, "items": {"type": "object", "required": ["a"] * 100_000}},
+    ],
+    ids=["wide", "any", "all", "enum", "reference", "strings", "consts", "names", "patterns", "required"],
+)
+def test_schemas_that_ask_for_too_much_are_refused_soon(schema):
+    began = time.process_time()
+    with pytest.raises(SchemaError, match="too"):
+        sample(schema)
+    assert time.process_time() - began < 2
 
 
 # ---- generated schemas
