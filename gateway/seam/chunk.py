@@ -117,7 +117,7 @@ class Batch:
     def __init__(self, raw: bytes, codec: Codec) -> None:
         self._raw: bytes | None = raw
         self._chunks: list[Chunk] | None = None
-        self._reports: list[Chunk] | None = None
+        self._reports: list[tuple[int, Chunk]] | None = None
         self.codec = codec
 
     @classmethod
@@ -156,7 +156,7 @@ class Batch:
     def usage(self) -> Usage | None:
         """What its events report of the answer's tokens. Only events that name usage are decoded."""
         total: Usage | None = None
-        for chunk in self._reporting():
+        for _, chunk in self._reporting():
             usage = chunk.usage
             if usage is not None:
                 total = usage if total is None else total.merge(usage)
@@ -164,46 +164,32 @@ class Batch:
 
     def without_trailers(self) -> bytes:
         """`raw` without the events that are there for their usage alone."""
-        trailers = {id(chunk) for chunk in self._reporting() if chunk.trailer}
-        if not trailers:
-            return self.raw
-        if self._chunks is not None:
-            return b"".join([chunk.raw for chunk in self._chunks if id(chunk) not in trailers])
-        raw = self.raw
-        for chunk in self._reporting():
-            if id(chunk) in trailers:
-                at = raw.rfind(chunk.raw)  # from behind: a trailer is near the end
-                raw = raw[:at] + raw[at + len(chunk.raw) :]
-        return raw
+        raw, left, position = self.raw, [], 0
+        for start, chunk in self._reporting():
+            if chunk.trailer:
+                left.append(raw[position:start])
+                position = start + len(chunk.raw)
+        return b"".join([*left, raw[position:]]) if left else raw
 
-    def _reporting(self) -> list[Chunk]:
-        """The events that name usage; of a dialect whose reports are cumulative, the last one."""
-        if self._reports is None:
-            if self._chunks is None:
-                self._reports = self._found()
-            else:
-                self._reports = [chunk for chunk in self._chunks if _REPORT.search(chunk.raw)]
-        return self._reports
-
-    def _found(self) -> list[Chunk]:
-        """The same, without splitting: from behind, since usage stands near the end."""
+    def _reporting(self) -> list[tuple[int, Chunk]]:
+        """The events that name usage, and where in `raw` they stand; found in one pass, without splitting the rest."""
+        if self._reports is not None:
+            return self._reports
         raw, codec = self.raw, self.codec
-        found: list[Chunk] = []
-        end = len(raw)
-        while (at := raw.rfind(b'"usage"', 0, end)) >= 0:
-            end = at
+        found = self._reports = []
+        stop = 0
+        while (at := raw.find(b'"usage"', stop)) >= 0:
+            stop = at + 7
             if not _REPORT.match(raw, at + 1):
                 continue
             if codec.whole:
-                return [Chunk(raw, codec)]
+                found.append((0, Chunk(raw, codec)))
+                break
             start = raw.rfind(b"\n\n", 0, at) + 2
             start = 0 if start == 1 else start
             stop = raw.find(b"\n\n", at) + 2
-            found.append(Chunk(raw[start : len(raw) if stop == 1 else stop], codec))
-            if codec.cumulative:
-                break
-            end = start
-        found.reverse()
+            stop = len(raw) if stop == 1 else stop
+            found.append((start, Chunk(raw[start:stop], codec)))
         return found
 
     def _split(self) -> Iterator[Chunk]:

@@ -135,7 +135,6 @@ def _joined(parts: list[Part]) -> list[Part]:
 
 class _Chat(Codec):
     surface: ClassVar[str] = "chat"
-    cumulative: ClassVar[bool] = True
 
     def event(self) -> Codec:
         return CHAT_EVENT

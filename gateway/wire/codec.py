@@ -15,9 +15,6 @@ class Codec(ABC):
     whole: ClassVar[bool]
     """Whether this reads whole answers (`raw` is JSON) or events of a stream (`raw` is an SSE event)."""
 
-    cumulative: ClassVar[bool] = False
-    """Whether a stream's last report of usage holds all that earlier ones held."""
-
     def source(self, raw: bytes) -> bytes:
         """The JSON text in `raw`; empty where an event carries none (a comment, the end mark)."""
         if self.whole:
