@@ -101,7 +101,7 @@ class HttpxClient:
         try:
             response = await self._transport.handle_async_request(request)
         except httpx.TransportError as error:
-            raise self._as_ours(error, origin, timeouts, begun=False) from error
+            raise self._as_ours(error, origin, timeouts, begun=False) from None
         patience["read"] = timeouts.idle  # httpx's transports look it up at each read
         try:
             return HttpxExchange(self, origin, response, timeouts, int(self._settings.max_body))
@@ -179,7 +179,7 @@ class HttpxExchange:
                     return data
         except httpx.TransportError as error:
             await self.aclose()
-            raise self._client._as_ours(error, self._origin, self._timeouts, begun=True) from error
+            raise self._client._as_ours(error, self._origin, self._timeouts, begun=True) from None
         except BadCoding as error:
             await self.aclose()
             raise UpstreamError(f"The answer of {self._origin.address} does not decode: {error}.") from None

@@ -1,6 +1,7 @@
 """A scripted upstream on a real socket, and both event loops."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -52,6 +53,13 @@ class Peer:
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
+
+    async def until(self, event):
+        """Wait for `event`; give up where the client is gone."""
+        while not event.is_set():
+            if self.reader.at_eof() or self.reader.exception() is not None:
+                raise ConnectionResetError
+            await asyncio.sleep(0.001)
 
     async def gone(self):
         """Wait until the client closes or resets the connection."""
@@ -113,7 +121,7 @@ class Upstream:
 
 @pytest.fixture
 async def upstream():
-    """Make scripted upstreams: `await upstream(script)`, or `await upstream(bytes)` to answer each request with them."""
+    """Make upstreams: `await upstream(script)`, or `await upstream(bytes)` to answer each request with them."""
     made = []
 
     async def make(script, **options):
@@ -187,6 +195,18 @@ def pool_of():
         return pool
 
     return find
+
+
+@pytest.fixture
+def full():
+    """An address that neither takes nor refuses connections: its backlog is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        yield server.getsockname()
 
 
 @pytest.fixture(name="until")

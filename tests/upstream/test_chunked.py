@@ -66,10 +66,8 @@ def test_line_ends_behind_the_end_are_seen_wherever_the_reads_fall(cut, extra):
     pieces = []
     body = ChunkedBody(pieces)
     data = b"3\r\nabc\r\n0\r\n\r\n" + extra
-    with pytest.raises(BadChunk):
-        if body.feed(data[:cut]):
-            raise BadChunk("ended: the connection refuses what comes now")
-        body.feed(data[cut:])
+    seen = _refused(body, data[:cut]) or body.ended  # once it has ended, the connection refuses what comes
+    assert seen or _refused(body, data[cut:])
     assert body.ended
 
 
@@ -77,6 +75,14 @@ def test_extensions_and_trailers_are_bounded():
     for start in (b"3;", b"3\r\nabc\r\n0\r\n"):
         body = ChunkedBody([])
         body.feed(start)
+        assert not any(_refused(body, b"a" * 1000) for _ in range(16))
         with pytest.raises(BadChunk, match="too many"):
-            for _ in range(100):
-                body.feed(b"a" * 1000)
+            body.feed(b"a" * 1000)
+
+
+def _refused(body, data):
+    try:
+        body.feed(data)
+    except BadChunk:
+        return True
+    return False

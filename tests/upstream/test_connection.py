@@ -127,7 +127,7 @@ async def test_bytes_behind_an_answer_never_become_the_next(data, extra, later, 
     assert len(server.peers) == 2
 
 
-async def test_bytes_that_wait_in_the_kernel_never_become_the_next_answer(client, upstream, ask, pool_of):
+async def test_bytes_that_wait_in_the_kernel_never_become_the_next_answer(client, upstream, ask, until, pool_of):
     """The loop has not seen them yet: only a look at the socket can tell."""
     sent = asyncio.Event()
     go = asyncio.Event()
@@ -135,7 +135,7 @@ async def test_bytes_that_wait_in_the_kernel_never_become_the_next_answer(client
     async def script(peer):
         await peer.request()
         await peer.send(LENGTH)
-        await go.wait()
+        await peer.until(go)
         peer.writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")  # goes to the kernel at once
         sent.set()
         await peer.gone()
@@ -147,8 +147,7 @@ async def test_bytes_that_wait_in_the_kernel_never_become_the_next_answer(client
     go.set()
     await sent.wait()
     idle._clock.heard -= 1  # seconds ago
-    while not idle._poll.poll(0):
-        await asyncio.sleep(0)
+    await until(lambda: idle._poll.poll(0))
     assert not idle.ready(idle._clock.heard + 1)
     go.set()
     assert await (await ask(one, server.origin)).whole() == b"hello world"
@@ -187,7 +186,7 @@ async def test_a_request_on_a_live_connection_is_never_sent_twice(how, client, u
     one = client()
     assert await (await ask(one, server.origin)).whole() == b"hello world"
     for _ in range(2):  # first on the connection used before, then on a new one
-        with pytest.raises(UpstreamError, match="without an answer.*was not sent again"):
+        with pytest.raises(UpstreamError, match=r"without an answer.*was not sent again"):
             await ask(one, server.origin)
     assert [len(peer.requests) for peer in server.peers] == [2, 1]
 
@@ -254,7 +253,7 @@ async def test_a_body_that_a_reset_ends_is_broken(client, upstream, ask):
     async def script(peer):
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
-        await read.wait()
+        await peer.until(read)
         peer.reset()
 
     server = await upstream(script)

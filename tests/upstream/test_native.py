@@ -3,9 +3,7 @@ import asyncio
 import pytest
 
 from gateway.seam.errors import UpstreamError
-from gateway.upstream import Origin, open_client
-from gateway.upstream.native import NativeClient
-from gateway.upstream.settings import ClientSettings
+from gateway.upstream import Origin
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-One: 1\r\nx-one:  two \r\n\r\nhello"
 
@@ -143,12 +141,6 @@ async def test_messages_never_show_a_header(client, upstream, ask):
         await ask(client(), server.origin)
     assert "secret" not in str(told.value)
     assert f"127.0.0.1:{server.port}" in str(told.value)
-
-
-async def test_native_is_what_the_settings_give_by_default():
-    one = open_client(ClientSettings())
-    assert isinstance(one, NativeClient)
-    await one.aclose()
 
 
 async def _error_of(coroutine):
