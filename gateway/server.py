@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
@@ -59,11 +60,12 @@ class Joined:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, but: joined writes, a watcher of the connection, JSON errors, a bound on heads."""
+    """uvicorn's HTTP protocol, but: joined writes, a watcher, JSON errors, bounded heads, offers declined."""
 
     watcher: Callable[[], None] | None = None
     """Called at once when the connection is lost, for the request that is being served."""
     _head_bytes = 0
+    _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects."""
@@ -76,6 +78,8 @@ class Protocol(HttpToolsProtocol):
             watcher()
         super().connection_lost(exc)
         self.scope = None  # type: ignore[assignment]  # it holds this protocol
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -84,7 +88,13 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come. The parser takes heads of any length, in memory: they end here."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("What was sent is no valid HTTP request.")
         scope: Any = self.scope
         if scope is None or "path" in scope:
             self._head_bytes = 0
@@ -93,6 +103,57 @@ class Protocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             error = InvalidRequest(f"The request's head is larger than {MAX_HEAD} bytes.", code="head_too_large")
             self._refuse(b"431 Request Header Fields Too Large", error)
+
+    # An idle connection is closed after a while. uvicorn sets and cancels a timer for each request, which costs three
+    # microseconds; here one timer a connection looks, when it fires, how long it has been idle.
+
+    def on_response_complete(self) -> None:
+        """An answer is sent."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it has been idle for long enough."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is not None:  # else a request is under way, and its end sets the timer again
+            left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                self._look_again_in(left)
+            else:
+                super().timeout_keep_alive_handler()
+
+    def _look_again_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _should_upgrade(self) -> bool:
+        # Asked while a request that offers another protocol is parsed: True keeps uvicorn from serving it as it is.
+        return True
+
+    def _decline(self, rest: bytes) -> None:
+        """Take a request that offers another protocol, as Java's client does (`h2c`), for one that offers none.
+
+        The parser skips the body of such a request: it is parsed once more, without the offer.
+        """
+        if self.scope["method"] == "CONNECT":
+            self.send_400_response("CONNECT is not served.")
+            return
+        head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            if name not in (b"upgrade", b"connection"):
+                head += (name, b": ", value, b"\r\n")
+            elif name == b"connection" and b"close" in value.lower():
+                head.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"".join((*head, b"\r\n", rest)))
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP in the shape of all other errors."""
