@@ -102,7 +102,7 @@ DIRECT = Subject(
 )
 NGINX = Subject(
     name="nginx",
-    about="`proxy_pass`, the reference: no proxy in any language does this work for less",
+    about="`proxy_pass`: the reference, what a good proxy in C needs",
     settings="one worker, 1,024 upstream connections kept alive, HTTP/1.1, no buffering, no access log",
     version=lambda: _said("nginx", "-v"),
     start=_nginx,

@@ -14,10 +14,10 @@ def net(taken: float, body: bytes) -> float:
 
 
 class Latency(Measure):
-    """16 connections, an upstream that answers after 60 ms."""
+    """16 connections, an upstream that answers after 60 ± 10 ms."""
 
     name = "latency"
-    title = "Latency added, 16 connections, the upstream answers after 60 ms"
+    title = "Latency added, 16 connections, the upstream answers after 60 ± 10 ms"
     columns = (
         Column("added_p50", "added p50 ms", 1e3, 3, ratio=True),
         Column("added_p99", "added p99 ms", 1e3, 3),
