@@ -27,6 +27,8 @@ async def owned(handler: Handler, call: Call) -> Reply:
     """Enter `handler` with a call that one has made: it ends exactly once, also where no Reply came."""
     try:
         reply = await handler(call)
+        if not isinstance(reply, Reply):
+            raise TypeError(f"a handler answered with {reply!r}, which is no Reply; does a middleware lack a return?")
         reply.on_end(call.end)
     except BaseException as error:
         call.end(Outcome.of(error, Usage()))
