@@ -16,6 +16,7 @@ class Effort:
     rounds: int = 5
     seconds: float = 3.0
     warm: float = 2.0
+    warm_loads: int = 10
     connections: int = 32
     paced_streams: int = 200
     latency_connections: int = 16
@@ -30,6 +31,7 @@ class Effort:
             rounds=2,
             seconds=1.0,
             warm=1.0,
+            warm_loads=2,
             paced_streams=50,
             latency_seconds=2.0,
             idle_streams=200,

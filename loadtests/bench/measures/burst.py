@@ -9,6 +9,7 @@ from loadtests.bench.cores import Cores
 from loadtests.bench.figures import Figures, share
 from loadtests.bench.measure import Column, Effort, Measure
 from loadtests.bench.subject import Running, Unfit
+from loadtests.bench.warmth import warm
 
 SLOW = 500.0
 """Below so many requests a second our own generator takes over from wrk, which drops what is under way at the end."""
@@ -37,12 +38,7 @@ class Whole(Measure):
     def prepare(self, running: Running) -> None:
         """Warm up, and learn how fast the subject is."""
         running.prove(self.stream)
-        effort = self.effort
-        ask = running.ask(self.model, self.stream)
-        warm = uvloop.run(load.Loop(ask, effort.connections).run(effort.warm))
-        if not warm.requests:
-            raise Unfit(f"no answer under load, {warm.errors} errors")
-        self.pace[running.subject.name] = warm.requests / warm.seconds
+        self.pace[running.subject.name] = warm(running, self.effort, self.model, self.stream)
 
     def take(self, running: Running) -> Figures:
         """CPU of all the subject's processes around one load."""

@@ -6,6 +6,7 @@ from loadtests.bench import answers, load
 from loadtests.bench.figures import Figures, Round
 from loadtests.bench.measure import Column, Measure
 from loadtests.bench.subject import Running, Unfit
+from loadtests.bench.warmth import warm
 
 
 def net(taken: float, body: bytes) -> float:
@@ -28,8 +29,9 @@ class Latency(Measure):
     )
 
     def prepare(self, running: Running) -> None:
-        """Prove, then warm up at the same load."""
+        """Prove, warm up, then take the same load once."""
         running.prove()
+        warm(running, self.effort)
         self._load(running, self.effort.warm)
 
     def take(self, running: Running) -> Figures:

@@ -13,6 +13,7 @@ from loadtests.bench.figures import Figures, percentile, share
 from loadtests.bench.link import Link, Lost
 from loadtests.bench.measure import Column, Measure
 from loadtests.bench.subject import Running, Unfit
+from loadtests.bench.warmth import warm
 
 RAMP = 2.2
 """Seconds until every slot has begun its first stream and some their second: one stream takes two."""
@@ -93,8 +94,9 @@ class Paced(Measure):
     )
 
     def prepare(self, running: Running) -> None:
-        """Prove that streams come whole."""
+        """Prove that streams come whole, warm up."""
         running.prove(stream=True)
+        warm(running, self.effort, stream=True)
 
     def take(self, running: Running) -> Figures:
         """A window in the middle of a steady load."""

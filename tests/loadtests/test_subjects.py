@@ -1,0 +1,109 @@
+import shutil
+import sys
+import time
+
+import pytest
+import yaml
+
+from loadtests.bench.cores import Cores
+from loadtests.bench.ourselves import CONFIG, PLENTY, bare_config, default_config
+from loadtests.bench.peers import PEERS, UNAVAILABLE
+from loadtests.bench.processes import Processes
+from loadtests.bench.proxies import DIRECT, NGINX
+from loadtests.bench.subject import Site, Start, Subject, Unfit, running, upstream
+
+CORES = Cores.here()
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path, 18080, 19090)
+
+
+def test_bare_is_one_provider_and_its_models(site):
+    document = bare_config(site)
+    assert set(document) == {"server", "providers", "models"}
+    assert document["providers"]["up"]["base_url"] == "http://127.0.0.1:19090/v1"
+    assert document["models"]["bench"] == "up/bench"
+
+
+def test_the_default_keeps_every_block_and_lifts_the_amounts(site, tmp_path):
+    source = tmp_path / "gateway.yaml"
+    key = {"name": "dev", "key": "sk-local", "models": ["x"], "limits": {"rpm": 6}, "budget": {"usd": 5, "per": "30d"}}
+    providers = {"mock": {"type": "mock"}}
+    source.write_text(yaml.safe_dump({"auth": {"keys": [key]}, "providers": providers, "include": "more.yaml"}))
+    document = default_config(site, source)
+    [lifted] = document["auth"]["keys"]
+    assert lifted["limits"] == {"rpm": PLENTY}
+    assert lifted["budget"] == {"usd": PLENTY, "per": "30d"}
+    assert "models" not in lifted
+    assert set(document["providers"]) == {"mock", "up"}
+    assert document["include"] == [str(tmp_path / "more.yaml")]
+
+
+@pytest.mark.skipif(not CONFIG.exists(), reason="no config/gateway.yaml")
+def test_the_real_default_can_be_read(site):
+    assert "up" in default_config(site)["providers"]
+
+
+def test_every_peer_says_how_it_is_set_and_how_it_is_had():
+    for peer in PEERS:
+        assert peer.subject.settings
+        assert peer.subject.missing
+    assert all(UNAVAILABLE.values())
+
+
+def test_processes_are_accounted_for_as_one(tmp_path):
+    burn = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'while 1: pass'])\ntime.sleep(60)"
+    processes = Processes([sys.executable, "-c", burn], tmp_path, CORES.subject)
+    try:
+        until = time.monotonic() + 10
+        while processes.cpu() < 0.1 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(processes.ids()) == 2
+        assert processes.cpu() >= 0.1
+        memory = processes.memory()
+        assert 1e6 < memory.shared <= memory.resident
+    finally:
+        processes.stop()
+    assert processes.ids() == []
+    assert processes.ended()
+
+
+def test_who_does_not_come_up_says_what_it_said():
+    script = "import sys; sys.exit('no such thing')"
+    start = Start([sys.executable, "-c", script])
+    broken = Subject("broken", "", "", lambda: "1", lambda _: start)
+    with pytest.raises(Unfit, match="no such thing"), running(broken, 1, CORES):
+        pass
+
+
+def test_direct_is_the_upstream_itself():
+    with upstream(CORES.upstream) as (port, _), running(DIRECT, port, CORES) as direct:
+        direct.prove()
+        direct.prove(stream=True)
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_nginx_does_the_whole_work():
+    with upstream(CORES.upstream) as (port, _), running(NGINX, port, CORES) as nginx:
+        nginx.prove()
+        nginx.prove(stream=True)
+        assert nginx.cpu() > 0
+
+
+def test_a_subject_that_leaves_out_tokens_is_unfit(tmp_path):
+    answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    script = (
+        "import socketserver, sys\n"
+        "class H(socketserver.BaseRequestHandler):\n"
+        f"  def handle(self): self.request.recv(65536); self.request.sendall({answer!r}.encode())\n"
+        "socketserver.TCPServer.allow_reuse_address = True\n"
+        "socketserver.ThreadingTCPServer(('127.0.0.1', int(sys.argv[1])), H).serve_forever()\n"
+    )
+    liar = Subject("liar", "", "", lambda: "1", lambda site: Start([sys.executable, "-c", script, str(site.port)]))
+    with running(liar, 1, CORES) as one:
+        with pytest.raises(Unfit, match="not the upstream's answer"):
+            one.prove()
+        with pytest.raises(Unfit, match="0 of 100 tokens"):
+            one.prove(stream=True)
