@@ -34,6 +34,7 @@ def main() -> None:
 def serve(path: str, host: str | None, port: int | None) -> None:
     """Serve until a signal says stop."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     from gateway.server import serve as run  # noqa: PLC0415 (the other commands need no server)
 
     try:
@@ -84,7 +85,6 @@ def _greet(config: Config, gateway: Gateway) -> None:
     auth = f" -H 'authorization: Bearer {key}'" if key else ""
     body = f'{{"model":"{models[0]}","messages":[{{"role":"user","content":"Hello"}}]}}'
     _log.info("try: curl %s/v1/chat/completions%s -H 'content-type: application/json' -d '%s'", url, auth, body)
-    _log.info("serving on %s", url)
 
 
 _log = logging.getLogger("gateway")

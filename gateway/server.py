@@ -176,6 +176,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
 
+    async def startup(self, sockets: Any = None) -> None:
+        """Bind, and say so: only then does it serve."""
+        await super().startup(sockets)
+        if self.started:
+            _log.info("serving on http://%s:%d", self.config.host, self.config.port)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """A signal asks to stop."""
         if self._gateway is not None:
