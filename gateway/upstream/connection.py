@@ -83,6 +83,13 @@ class Connection(asyncio.Protocol):
         """Remember the socket, for `ready`."""
         self._poll.register(fileno, select.POLLIN)
 
+    def secure(self, transport: asyncio.Transport | None) -> None:
+        """From now on speak through TLS; None where the peer left in the handshake."""
+        if transport is None:
+            self.alive = False
+        else:
+            self._transport = transport
+
     def ready(self, now: float) -> bool:
         """Whether an idle connection can take a request: alive, not expired, and nothing came on it unasked."""
         return self.alive and now < self.expires and (now - self._clock.heard < _TRUSTED or not self._poll.poll(0))
@@ -141,7 +148,7 @@ class Connection(asyncio.Protocol):
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio's: the connection, TLS included, is there."""
+        """asyncio's: the connection is there, TLS still to come."""
         self._transport = cast(asyncio.Transport, transport)
         self.alive = True
 

@@ -9,7 +9,7 @@ from gateway.upstream.origin import Origin
 class Exchange(Protocol):
     """One answer: its head is here, its body comes as it is read.
 
-    Whoever holds an exchange reads it to its end, or calls `finish()` or `aclose()`; one reader at a time. A
+    Whoever holds an exchange calls `aclose()` in the end, whatever happened before; one reader at a time. A
     CancelledError thrown into a read ends the exchange and its connection.
     """
 
@@ -45,7 +45,7 @@ class Exchange(Protocol):
         """The caller has seen what it calls the end: nothing more will be read.
 
         Where the message's own end is still to come, the connection waits for it a moment by itself, so that it can
-        serve again.
+        serve again; `aclose()` does not cut that short.
         """
 
     async def aclose(self) -> None:

@@ -4,6 +4,7 @@ Nobody imports this module but those who ask for it: httpx costs 6.6 MB.
 """
 
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from typing import cast
 
 import httpx
@@ -74,9 +75,13 @@ class HttpxClient:
 
     Without `transport` it is httpx's own pool, with the settings' proxy, HTTP/2 and trust; `max_connections` then
     counts all hosts together. Tests hand in `httpx.MockTransport`, or respx's router in one.
+
+    Raises ValueError where `http2` is asked for and the package h2 is not installed, or `ca_file` cannot be read.
     """
 
     def __init__(self, settings: ClientSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        if settings.http2 and find_spec("h2") is None:
+            raise ValueError("http2 needs the package h2: pip install 'httpx[http2]'")
         self._settings = settings
         self._transport = transport or httpx.AsyncHTTPTransport(
             verify=tls_context(settings),

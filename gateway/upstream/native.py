@@ -13,13 +13,17 @@ from gateway.upstream.trust import tls_context
 
 
 class NativeClient:
-    """Keeps a pool for each scheme, host and port (see contract.Client)."""
+    """Keeps a pool for each scheme, host and port (see contract.Client).
+
+    Raises ValueError where the settings' `ca_file` cannot be read.
+    """
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._pools: dict[Origin, Pool] = {}  # by origin: those that differ in path only share a pool
         self._hosts: dict[tuple[str, str, int], Pool] = {}
-        self._context: ssl.SSLContext | None = None
+        # Made when first needed; but a ca_file that is wrong must be told at the start.
+        self._context: ssl.SSLContext | None = tls_context(settings) if settings.ca_file is not None else None
         self._closed = False
 
     async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> NativeExchange:

@@ -6,7 +6,10 @@ from gateway.upstream.settings import ClientSettings
 
 
 def open_client(settings: ClientSettings) -> Client:
-    """Open the client that `settings.transport` names; it connects when first used."""
+    """Open the client that `settings.transport` names; it connects when first used.
+
+    Raises ValueError where the settings' `ca_file` cannot be read.
+    """
     if settings.transport == "httpx":
         # httpx costs 6.6 MB: only those who ask for it pay.
         from gateway.upstream.httpx_transport import HttpxClient  # noqa: PLC0415

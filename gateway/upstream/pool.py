@@ -208,20 +208,22 @@ class Pool:
     async def _shake_hands(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> Connection:
         fileno = sock.fileno()
         try:
-            secure = self._origin.scheme == "https"
-            _, connection = await loop.create_connection(
-                lambda: Connection(self, loop),
-                sock=sock,
-                ssl=self._trust() if secure else None,
-                server_hostname=self._origin.host if secure else None,
-            )
+            transport, connection = await loop.create_connection(lambda: Connection(self, loop), sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            if self._origin.scheme == "https" and connection.alive:
+                # Not by create_connection: asyncio's leaves the socket open where it is cancelled before the handshake.
+                secure = await loop.start_tls(transport, connection, self._trust(), server_hostname=self._origin.host)
+                connection.secure(secure)
             if self._closed:
-                connection.abort()
                 raise client_closed(self.address)
             if not connection.alive:
                 raise ConnectionResetError("the peer closed the new connection")
         except BaseException:
-            sock.close()
+            connection.alive = False
+            transport.abort()
             raise
         connection.watch(fileno)
         return connection

@@ -334,3 +334,20 @@ async def test_a_connection_paused_at_its_answers_end_still_sees_the_close(clien
     assert await exchange.whole() == body
     assert await (await ask(one, server.origin)).whole() == b"hello world"
     await until(lambda: not server.open)
+
+
+async def test_bytes_on_an_idle_connection_close_it(client, upstream, ask, until, pool_of):
+    answered = asyncio.Event()
+
+    async def script(peer):
+        await peer.request()
+        await peer.send(LENGTH)
+        await peer.until(answered)
+        await peer.send(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+        await peer.gone()
+
+    server, one = await upstream(script), client()
+    await (await ask(one, server.origin)).whole()
+    answered.set()
+    await until(lambda: not pool_of(one)._open)
+    await until(lambda: not server.open)

@@ -123,3 +123,11 @@ async def _error(coroutine):
         return await coroutine
     except Exception as error:
         return error
+
+
+async def test_an_address_that_cannot_even_be_tried_hands_on(listening):
+    impossible = [(12345, socket.SOCK_STREAM, 0, "", ()), info(("255.255.255.255", 9))]
+    with await _Race(asyncio.get_running_loop(), [*impossible, info(listening)]).winner() as sock:
+        assert sock.getpeername() == listening
+    with pytest.raises(OSError, match=r"not supported"):
+        await _Race(asyncio.get_running_loop(), impossible).winner()

@@ -8,7 +8,7 @@ import respx
 
 from gateway.seam.errors import Unavailable, UpstreamError, UpstreamTimeout
 from gateway.seam.settings import Size
-from gateway.upstream import ClientSettings, Origin
+from gateway.upstream import ClientSettings, Origin, httpx_transport
 from gateway.upstream.httpx_transport import HttpxClient, NativeTransport
 
 HEAD = b"POST /v1/chat?x=1 HTTP/1.1\r\nhost: api.test\r\nauthorization: Bearer sk-secret\r\nx-a: b\r\n"
@@ -144,6 +144,12 @@ async def test_httpx_s_own_pool_speaks_to_a_server(upstream, timeouts, ask):
         assert await (await ask(one, server.origin)).whole() == b"hello"
     assert len(server.peers) == 1
     await one.aclose()
+
+
+def test_http2_without_its_package_is_told(monkeypatch):
+    monkeypatch.setattr(httpx_transport, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="the package h2"):
+        HttpxClient(ClientSettings(transport="httpx", http2=True))
 
 
 @pytest.mark.parametrize("silent_in", ["head", "body"])

@@ -1,4 +1,7 @@
 import asyncio
+import gc
+import gzip
+import weakref
 
 import pytest
 
@@ -6,6 +9,7 @@ from gateway.seam.errors import UpstreamError
 from gateway.upstream import Origin
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-One: 1\r\nx-one:  two \r\n\r\nhello"
+PACKED = gzip.compress(b"hello")
 
 
 async def test_a_request_goes_out_in_one_piece_and_its_answer_comes_back(client, upstream, ask):
@@ -141,6 +145,37 @@ async def test_messages_never_show_a_header(client, upstream, ask):
         await ask(client(), server.origin)
     assert "secret" not in str(told.value)
     assert f"127.0.0.1:{server.port}" in str(told.value)
+
+
+FORMS = {
+    "length": OK,
+    "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "gzip": b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+    "cut": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n5\r\nhello\r\nX",
+    "refused": b"HTTP/9 200 OK\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", FORMS.values(), ids=FORMS)
+async def test_nothing_of_a_request_waits_for_the_garbage_collector(answer, client, upstream, ask):
+    server, one = await upstream(answer), client()
+    kept = weakref.WeakSet()
+
+    async def call():
+        try:
+            exchange = await ask(one, server.origin, first_byte=5)
+            kept.add(exchange)
+            await exchange.whole()
+        except UpstreamError:
+            pass
+
+    gc.disable()
+    try:
+        await call()
+        await call()
+        assert not kept
+    finally:
+        gc.enable()
 
 
 async def _error_of(coroutine):

@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from gateway.seam.errors import Unavailable
+from gateway.seam.errors import Unavailable, UpstreamError
 from gateway.upstream import Origin
+from gateway.upstream import pool as pool_module
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -188,6 +189,66 @@ async def test_a_waiter_that_is_given_a_place_and_cancelled_at_once_passes_it_on
         go.set()
     assert waiting[0].cancelled()
     assert await waiting[1].result().whole() == b"ok"
+
+
+async def test_a_connection_that_dies_on_its_way_to_who_waits_is_replaced(
+    client, ask, gated, until, pool_of, monkeypatch
+):
+    server, one = await gated(), client(max_connections=1)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask(one, server.origin))
+        await until(lambda: server.asked)
+        waiting = [tasks.create_task(ask(one, server.origin)) for _ in range(3)]
+        pool = pool_of(one)
+        await until(lambda: len(pool._waiters) == 3)
+        free = pool.free
+
+        def free_and_kill(connection):
+            monkeypatch.undo()
+            free(connection)
+            connection.abort()
+
+        monkeypatch.setattr(pool, "free", free_and_kill)
+        server.gate.set()
+    assert [await task.result().whole() for task in waiting] == [b"ok"] * 3
+    assert len(server.peers) == 2
+
+
+async def test_the_kernels_own_time_limit_is_told_as_such(client, ask, monkeypatch):
+    async def unreachable(host, port):
+        raise TimeoutError(110, "Connection timed out")
+
+    monkeypatch.setattr(pool_module, "connected_socket", unreachable)
+    with pytest.raises(UpstreamError, match=r"Connecting to 127\.0\.0\.1:1 timed out"):
+        await ask(client(), Origin.parse("http://127.0.0.1:1"))
+
+
+async def test_a_client_that_closes_in_the_last_moment_of_connecting_takes_no_connection(
+    client, upstream, ask, until, monkeypatch
+):
+    server, one = await upstream(OK), client()
+    connect = pool_module.connected_socket
+
+    async def connect_and_close(host, port):
+        sock = await connect(host, port)
+        (pool,) = one._hosts.values()
+        pool._closed = True
+        return sock
+
+    monkeypatch.setattr(pool_module, "connected_socket", connect_and_close)
+    with pytest.raises(Unavailable, match="is closed"):
+        await ask(one, server.origin)
+    await until(lambda: server.peers and not server.open)
+
+
+async def test_a_connection_that_is_closed_as_soon_as_it_is_made_is_told_or_fails(client, upstream, ask):
+    async def script(peer):
+        peer.reset()
+
+    server = await upstream(script)
+    for _ in range(20):
+        with pytest.raises(UpstreamError, match=r"reset|closed the connection without an answer|failed"):
+            await ask(client(), server.origin)
 
 
 async def test_an_idle_connection_is_closed_after_keepalive(client, upstream, ask, until, pool_of):
