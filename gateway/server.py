@@ -67,6 +67,11 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _idle_since: float | None = None
 
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` when the client leaves. A large body pauses reading, and a pause hides that it left."""
+        self.watcher = watcher
+        self.flow.resume_reading()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects."""
         super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ class Visit:
     def watch(self) -> None:
         """From now on, cancel this task when the client leaves."""
         if self._connection is not None:
-            self._connection.watcher = self.leave
+            self._connection.watch(self.leave)
         else:
             self._timers.append(asyncio.get_running_loop().call_later(GRACE, self._start, self._listen))
 
