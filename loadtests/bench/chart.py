@@ -12,12 +12,12 @@ from loadtests.bench.figures import Round, Spread, values
 
 INK = "#6e7781"
 OURS, REFERENCE, PEER = "#2f81f7", "#2da44e", "#8c959f"
-WIDTH, LABEL, VALUE, ROW, BAR = 760, 150, 96, 26, 16
+WIDTH, LABEL, VALUE, ROW, BAR = 800, 210, 70, 26, 16
 HEAD, FOOT, GAP = 46, 24, 22
 FONT = "ui-sans-serif, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 NAMES = {
     "bare": "this gateway, pass-through",
-    "gateway": "this gateway, as `make run`",
+    "gateway": "this gateway, default chain",
     "nginx": "nginx",
     "haproxy": "HAProxy",
     "caddy": "Caddy",
@@ -70,10 +70,10 @@ def _bars(rounds: Sequence[Round], key: str) -> list[tuple[str, float]]:
 def _panel(title: str, bars: Sequence[tuple[str, float]]) -> str:
     low = 10.0 ** math.floor(math.log10(min(value for _, value in bars)))
     high = 10.0 ** math.ceil(math.log10(max(value for _, value in bars) * 1.001))
-    room = WIDTH - LABEL - VALUE - 40
+    room = WIDTH - LABEL - VALUE
 
     def place(value: float) -> float:
-        return LABEL + 40 + room * math.log(value / low) / math.log(high / low)
+        return LABEL + room * math.log(value / low) / math.log(high / low)
 
     bottom = HEAD + len(bars) * ROW
     out = [
@@ -90,7 +90,7 @@ def _panel(title: str, bars: Sequence[tuple[str, float]]) -> str:
         y = HEAD + n * ROW
         ours = name in ("bare", "gateway")
         colour = OURS if ours else REFERENCE if name == "nginx" else PEER
-        left, right = LABEL + 40, max(place(value), LABEL + 42)
+        left, right = LABEL, max(place(value), LABEL + 2)
         out.append(_text(left - 8, y + 12.5, NAMES[name], anchor="end", size=12, bold=ours))
         out.append(f'<rect x="{left}" y="{y}" width="{right - left:.1f}" height="{BAR}" rx="2" fill="{colour}"/>')
         out.append(_text(right + 6, y + 12.5, number(value), size=12, bold=ours))

@@ -69,5 +69,5 @@ def share(part: float, whole: float) -> float:
 
 
 def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
-    """For JSON, which has no NaN."""
-    return {key: None if math.isnan(value) else round(value, 6) for key, value in figures.items()}
+    """For JSON, which has no NaN: six significant digits."""
+    return {key: None if math.isnan(value) else float(f"{value:.6g}") for key, value in figures.items()}

@@ -91,6 +91,10 @@ def test_the_report_names_who_is_missing_and_why():
     assert document["rounds"]["whole"][0]["bare"] == {"cpu": 80e-6}
 
 
+def test_small_figures_survive_in_json():
+    assert figures.plain({"a": 4.3214321e-7, "b": math.nan}) == {"a": 4.32143e-7, "b": None}
+
+
 def test_the_chart_is_xml_and_shows_who_was_measured():
     picture = ElementTree.fromstring(chart.svg({"whole": ROUNDS}, "a < b"))
     said = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
