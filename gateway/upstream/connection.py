@@ -138,8 +138,10 @@ class Connection(asyncio.Protocol):
             self._resume()
 
     def linger(self) -> None:
-        """Wait a moment for the message's end."""
-        if self._lingering is None:
+        """Wait a moment for the message's end, if the connection can be used after it."""
+        if not self._keep:
+            self.abort()
+        elif self._lingering is None:
             self._clock.stop()  # no silence is too long, for the whole is short
             self._allowance = LINGER_BYTES
             self._lingering = self.loop.call_later(LINGER, self.abort)

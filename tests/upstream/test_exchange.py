@@ -60,6 +60,17 @@ async def test_finish_waits_no_longer_than_a_moment(client, paced, ask, until, m
     await until(lambda: not server.open)
 
 
+async def test_finish_does_not_wait_for_a_connection_that_cannot_be_used_again(client, upstream, ask, until):
+    async def script(peer):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await peer.gone()
+
+    server = await upstream(script)
+    (await ask(client(), server.origin)).finish()
+    await until(lambda: not server.open, 0.9 * connection_module.LINGER)
+
+
 async def test_finish_takes_no_more_than_a_little(client, paced, ask, until):
     server = await paced(rest=b"".join(b"1000\r\n%b\r\n" % (b"x" * 4096) for _ in range(100)))
     exchange = await ask(client(), server.origin)
