@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.seam.errors import UpstreamError
 from gateway.wire.codec import Codec
 from gateway.wire.parts import Key, Part, Usage
 from gateway.wire.verbatim import INVALID, mend
+
+T = TypeVar("T")
 
 
 class Chunk:
@@ -37,23 +39,29 @@ class Chunk:
         """What the codec decoded. For codecs; everybody else reads `parts()`."""
         doc = self._doc
         if doc is None:
-            doc = self._doc = self._edited(
-                self.codec.decode, f"The provider sent what is no {self.codec.surface} answer"
-            )
+            codec = self.codec
+            try:
+                doc = self._doc = codec.decode(self.raw)
+            except INVALID as error:
+                wrong = f"The provider sent what is no {codec.surface} answer"
+                doc = self._doc = self._mended(codec.decode, error, wrong)
         return doc
 
-    def _edited(self, edit: Callable[[bytes], Any], wrong: str) -> Any:
+    def _edited(self, edit: Callable[[bytes], bytes], wrong: str) -> bytes:
         try:
             return edit(self.raw)
         except INVALID as error:
-            # Half of a surrogate pair is JSON, though no text: whoever must read it sees a replacement character.
-            mended = mend(self.raw)
-            if mended == self.raw:
-                raise UpstreamError(f"{wrong}: {error}") from error
-        try:
-            return edit(mended)
-        except INVALID as error:
-            raise UpstreamError(f"{wrong}: {error}") from error
+            return self._mended(edit, error, wrong)
+
+    def _mended(self, read: Callable[[bytes], T], error: Exception, wrong: str) -> T:
+        # Half of a surrogate pair is JSON, though no text: whoever must read it sees a replacement character.
+        mended = mend(self.raw)
+        if mended != self.raw:
+            try:
+                return read(mended)
+            except INVALID as again:
+                error = again
+        raise UpstreamError(f"{wrong}: {error}") from error
 
     def parts(self) -> Sequence[Part]:
         """The texts that it carries."""
@@ -177,14 +185,16 @@ class Batch:
             return self._reports
         raw, codec = self.raw, self.codec
         found = self._reports = []
+        if raw.rfind(b'"usage"') < 0:  # from behind: where usage stands, it is near the end
+            return found
         stop = 0
-        while (at := raw.find(b'"usage"', stop)) >= 0:
-            stop = at + 7
-            if not _REPORT.match(raw, at + 1):
-                continue
+        for match in _REPORT.finditer(raw):
+            at = match.start()
             if codec.whole:
                 found.append((0, Chunk(raw, codec)))
                 break
+            if at < stop:
+                continue
             start = raw.rfind(b"\n\n", 0, at) + 2
             start = 0 if start == 1 else start
             stop = raw.find(b"\n\n", at) + 2

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
-from gateway.wire.parts import Key
+from gateway.wire.parts import Key, Kind
 from gateway.wire.verbatim import INVALID, mend
 
 if TYPE_CHECKING:
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class _Running:
     """One running text: its filter, the last event that carried it, and whether it must still be JSON."""
 
-    __slots__ = ("event", "filter", "given", "text")
+    __slots__ = ("event", "filter", "given", "key", "text")
 
     def __init__(self, new: "TextFilter", key: Key) -> None:
         self.filter = new
+        self.key = key
         self.event: Chunk | None = None
         keep = key.kind == "tool_args"
         self.given: list[str] | None = [] if keep else None
@@ -29,7 +30,8 @@ class _Running:
 
     def feed(self, event: Chunk, text: str) -> str:
         self.event = event
-        return self._passed(text, self.filter.feed(text))
+        left = self.filter.feed(text)
+        return left if self.given is None else self._passed(text, left)
 
     def end(self) -> str:
         return self._passed("", self.filter.end())
@@ -66,7 +68,7 @@ class Rewriter:
 
     def __init__(self, new: "Callable[[Key], TextFilter]") -> None:
         self._new = new
-        self._running: dict[Key, _Running] = {}
+        self._running: dict[tuple[int, Kind, int], _Running] = {}  # by Key, or a tuple that equals it
 
     def feed(self, chunk: Chunk) -> list[Chunk]:
         """The event with its texts rewritten, behind what is released because this event closes its part."""
@@ -74,35 +76,34 @@ class Rewriter:
         closing = chunk.whole or ((self._running or parts) and chunk.ends)
         changed = chunk
         for part in parts:
-            running = self._running.get(part.key)
+            running = self._running.get(part[:3])
             if running is None:
                 running = self._running[part.key] = _Running(self._new(part.key), part.key)
             text = running.feed(chunk, part.text)
-            if closing and chunk.closes(part.key):
-                text += self._ended(part.key)
+            if closing and chunk.closes(running.key):
+                text += self._ended(running)
             if text != part.text:
                 changed = changed.replace(part, text)
         if not closing:
             return [changed]
         released = []
-        for key in [key for key in self._running if chunk.closes(key)]:
-            released += self._released(key)
+        for running in [running for running in self._running.values() if chunk.closes(running.key)]:
+            released += self._released(running)
         return [*released, changed]
 
     def end(self) -> list[Chunk]:
         """What is still held, at a clean end without closing events."""
         released = []
-        for key in list(self._running):
-            released += self._released(key)
+        for running in list(self._running.values()):
+            released += self._released(running)
         return released
 
-    def _released(self, key: Key) -> list[Chunk]:
-        event = self._running[key].event
-        text = self._ended(key)
-        return [event.like(key, text)] if text and event is not None else []
+    def _released(self, running: _Running) -> list[Chunk]:
+        text = self._ended(running)
+        return [running.event.like(running.key, text)] if text and running.event is not None else []
 
-    def _ended(self, key: Key) -> str:
-        running = self._running.pop(key)
+    def _ended(self, running: _Running) -> str:
+        del self._running[running.key]
         text = running.end()
         running.check()
         return text

@@ -1,6 +1,5 @@
 """OpenAI's chat completions, whole and as chunks (https://platform.openai.com/docs/api-reference/chat)."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -88,27 +87,25 @@ FUNCTION_CALL = -1
 """The index under which the deprecated `function_call` stands among `tool_args`."""
 
 
-def _message_parts(choice: int, message: _Message) -> Iterator[Part]:
+def _add_parts(parts: list[Part], choice: int, message: _Message) -> None:
     content = message.content
     if content:
         if isinstance(content, str):
-            yield Part(choice, "text", 0, content)
+            parts.append(Part(choice, "text", 0, content))
         else:
-            for index, piece in enumerate(content):
-                if piece.text:
-                    yield Part(choice, "text", index, piece.text)
+            parts += [Part(choice, "text", index, piece.text) for index, piece in enumerate(content) if piece.text]
     if message.reasoning_content:
-        yield Part(choice, "reasoning", 0, message.reasoning_content)
+        parts.append(Part(choice, "reasoning", 0, message.reasoning_content))
     if message.reasoning:
-        yield Part(choice, "reasoning", 1, message.reasoning)
+        parts.append(Part(choice, "reasoning", 1, message.reasoning))
     if message.refusal:
-        yield Part(choice, "refusal", 0, message.refusal)
+        parts.append(Part(choice, "refusal", 0, message.refusal))
     if message.tool_calls:
         for index, call in zip(_slots(message.tool_calls), message.tool_calls, strict=True):
             if source := call.source:
-                yield Part(choice, "tool_args", index, source)
+                parts.append(Part(choice, "tool_args", index, source))
     if message.function_call is not None and message.function_call.arguments:
-        yield Part(choice, "tool_args", FUNCTION_CALL, message.function_call.arguments)
+        parts.append(Part(choice, "tool_args", FUNCTION_CALL, message.function_call.arguments))
 
 
 def _slots(calls: list[_ToolCall]) -> list[int]:
@@ -152,7 +149,7 @@ class _Chat(Codec):
         for position, choice in enumerate(doc.choices or ()):
             message = choice.delta or choice.message
             if message is not None:
-                parts += _message_parts(position if choice.index is None else choice.index, message)
+                _add_parts(parts, position if choice.index is None else choice.index, message)
         return parts if len(parts) < 2 else _joined(parts)
 
     def usage(self, doc: _Document) -> Usage | None:
