@@ -58,13 +58,13 @@ class Raw:
 
     def rest(self) -> bytes:
         """What comes until the other side closes; a reset counts as a close."""
-        data = b""
+        data = bytearray()
         try:
             while piece := self.socket.recv(65536):
                 data += piece
         except ConnectionError:
             pass
-        return data
+        return bytes(data)
 
 
 def parsed(data: bytes) -> Answer:
@@ -81,14 +81,15 @@ def parsed(data: bytes) -> Answer:
 
 
 def _dechunked(data: bytes) -> tuple[bytes, bool]:
-    body = b""
-    while data:
-        size, _, data = data.partition(b"\r\n")
-        length = int(size, 16)
+    pieces = []
+    start = 0
+    while (end := data.find(b"\r\n", start)) >= 0:
+        length = int(data[start:end], 16)
         if length == 0:
-            return body, True
-        body, data = body + data[:length], data[length + 2 :]
-    return body, False
+            return b"".join(pieces), True
+        pieces.append(data[end + 2 : end + 2 + length])
+        start = end + 2 + length + 2
+    return b"".join(pieces), False
 
 
 def error_of(body: bytes) -> dict[str, Any]:
