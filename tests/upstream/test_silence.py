@@ -1,9 +1,9 @@
 import asyncio
-from time import monotonic
 
 import pytest
 
 from gateway.seam.errors import UpstreamTimeout
+from gateway.upstream import silence
 from gateway.upstream.silence import SilenceClock
 
 START = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -66,10 +66,10 @@ async def test_any_byte_feeds_idle(client, upstream, ask):
         await peer.send(START)
         for byte in b"5;extension\r\nhello\r\n0\r\n\r\n":
             await peer.send(bytes([byte]))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.012)
 
     server = await upstream(script)
-    assert await (await ask(client(), server.origin, idle=0.15)).whole() == b"hello"
+    assert await (await ask(client(), server.origin, idle=0.25)).whole() == b"hello"
 
 
 async def test_a_timer_of_an_earlier_request_does_no_harm(client, upstream, ask, until):
@@ -99,20 +99,104 @@ async def test_a_shorter_limit_than_the_timers_holds(client, upstream, ask):
     assert len(server.peers) == 1
 
 
-async def test_the_clock_arms_itself_again_and_stops(until):
-    fired = []
-    clock = SilenceClock(asyncio.get_running_loop(), lambda: fired.append(monotonic()))
-    begun = clock.heard = monotonic()
-    clock.allow(0.02)
+class FakeLoop:
+    """A loop whose time the test moves."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.timers = []
+
+    def call_later(self, delay, callback):
+        timer = FakeTimer(self.now + delay, callback)
+        self.timers.append(timer)
+        return timer
+
+    def move(self, seconds):
+        self.now += seconds
+        due = [timer for timer in self.timers if timer.due <= self.now]
+        self.timers = [timer for timer in self.timers if timer.due > self.now]
+        for timer in due:
+            if not timer.cancelled:
+                timer.callback()
+
+
+class FakeTimer:
+    def __init__(self, due, callback):
+        self.due, self.callback, self.cancelled = due, callback, False
+
+    def cancel(self):
+        self.cancelled = True
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A loop, a clock on it, and what it called back."""
+    loop, fired = FakeLoop(), []
+    monkeypatch.setattr(silence, "monotonic", lambda: loop.now)
+    clock = SilenceClock(loop, lambda: fired.append(loop.now))
+    clock.heard = loop.now
+    return loop, clock, fired
+
+
+def test_who_is_heard_of_in_time_is_not_silent(ticking):
+    loop, clock, fired = ticking
+    clock.allow(10)
     for _ in range(5):
-        await asyncio.sleep(0.01)
-        clock.heard = monotonic()
-    last = clock.heard
-    await until(lambda: fired)
-    assert fired[0] - last >= 0.018
-    assert fired[0] - begun >= 0.05
+        loop.move(8)
+        clock.heard = loop.now
+    loop.move(9)
+    assert not fired
+    loop.move(1)
+    assert len(fired) == 1
+
+
+def test_a_timer_that_fires_early_enough_is_left_alone(ticking):
+    loop, clock, fired = ticking
+    clock.allow(10)
+    for _ in range(5):
+        clock.allowed = None  # an answer has ended
+        loop.move(1)
+        clock.heard = loop.now
+        clock.allow(10)  # the next one
+    assert len(loop.timers) == 1
+    loop.move(9.5)
+    assert not fired
+    loop.move(0.5)
+    assert fired
+
+
+def test_a_shorter_limit_arms_a_timer_of_its_own(ticking):
+    loop, clock, fired = ticking
+    clock.allow(100)
+    clock.allow(1)
+    loop.move(1)
+    assert fired
+
+
+def test_a_stopped_clock_says_nothing(ticking):
+    loop, clock, fired = ticking
+    clock.allow(10)
     clock.stop()
     clock.stop()
-    count = len(fired)
-    await asyncio.sleep(0.04)
-    assert len(fired) == count
+    loop.move(20)
+    assert not fired
+
+
+def test_a_timer_without_a_limit_says_nothing_and_is_not_armed_again(ticking):
+    loop, clock, fired = ticking
+    clock.allow(10)
+    clock.allowed = None
+    loop.move(20)
+    assert not fired
+    assert not loop.timers
+
+
+def test_a_silence_that_was_not_the_upstreams_begins_anew(ticking):
+    loop, clock, fired = ticking
+    clock._on_silence = lambda: (fired.append(loop.now), setattr(clock, "heard", loop.now))
+    clock.allow(10)
+    loop.move(10)
+    loop.move(5)
+    assert len(fired) == 1
+    loop.move(5)
+    assert len(fired) == 2
