@@ -14,7 +14,7 @@ from gateway.seam.settings import Duration
 from gateway.seam.timeouts import Timeouts
 from gateway.upstream.coding import BadCoding, Inflater
 from gateway.upstream.contract import Client, Exchange
-from gateway.upstream.failure import ConnectFailed, ConnectTimeout, client_closed, exhausted
+from gateway.upstream.failure import ConnectFailed, ConnectTimeout, Failure, client_closed, exhausted
 from gateway.upstream.head import BadHead, check_field, content_coding
 from gateway.upstream.origin import Origin
 from gateway.upstream.settings import ClientSettings
@@ -120,7 +120,9 @@ class HttpxClient:
             self._closed = True
             await self._transport.aclose()
 
-    def _as_ours(self, error: httpx.TransportError, origin: Origin, timeouts: Timeouts, begun: bool) -> GatewayError:
+    def _as_ours(
+        self, error: httpx.TransportError, origin: Origin, timeouts: Timeouts, begun: bool
+    ) -> UpstreamError | Unavailable:
         # The error's own text may show a header, and so a key: its kind must do.
         address, kind = origin.address, type(error).__name__
         if isinstance(error, httpx.ConnectTimeout):
@@ -158,6 +160,7 @@ class HttpxExchange:
         self._inflater = Inflater(coding) if coding is not None and self.header(b"content-length") != b"0" else None
         self._source = aiter(cast(httpx.AsyncByteStream, response.stream))
         self._finished = False
+        self._failure: Failure | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header `name` (lower case), or None."""
@@ -165,6 +168,8 @@ class HttpxExchange:
 
     async def read(self) -> bytes:
         """The next bytes, decoded; b"" at the clean end (see contract.Exchange)."""
+        if self._failure is not None:
+            raise self._failure.error()
         if self._finished:
             return b""
         inflater = self._inflater
@@ -183,14 +188,16 @@ class HttpxExchange:
                 if data:
                     return data
         except httpx.TransportError as error:
-            await self.aclose()
-            raise self._client._as_ours(error, self._origin, self._timeouts, begun=True) from None
+            ours = self._client._as_ours(error, self._origin, self._timeouts, begun=True)
+            self._failure = Failure(type(ours), ours.message)
         except BadCoding as error:
-            await self.aclose()
-            raise UpstreamError(f"The answer of {self._origin.address} does not decode: {error}.") from None
+            message = f"The answer of {self._origin.address} does not decode: {error}."
+            self._failure = Failure(UpstreamError, message)
         except BaseException:
             await self.aclose()
             raise
+        await self.aclose()
+        raise self._failure.error()
 
     async def whole(self) -> bytes:
         """The entire body (see contract.Exchange)."""

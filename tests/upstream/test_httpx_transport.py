@@ -125,8 +125,9 @@ async def test_errors_in_mid_answer_become_ours(error, kind, why, mocked, timeou
     one = mocked(lambda request: httpx.Response(200, content=pieces()))
     exchange = await one.send(ORIGIN, HEAD, b"", timeouts(idle=9))
     assert await exchange.read() == b"a"
-    with pytest.raises(kind, match=why):
-        await exchange.read()
+    for _ in range(2):
+        with pytest.raises(kind, match=why):
+            await exchange.read()
 
 
 async def test_finish_and_aclose_close_the_answer(mocked, timeouts):
