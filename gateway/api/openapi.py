@@ -109,7 +109,7 @@ _MODELS = {
 }
 
 _PROBE = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
-_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
+_STREAM: dict[str, Any] = {"text/event-stream": {}}  # readers differ in what a schema of a stream describes
 _TEXT = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 _OPEN: dict[str, Any] = {"security": []}
 
