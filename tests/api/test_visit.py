@@ -1,0 +1,159 @@
+"""One client at the door, on a server that tells of nothing by itself (any ASGI server but ours)."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from gateway.api.visit import BodyPatience, Visit
+from gateway.build import Gateway
+from gateway.seam import InvalidRequest, Tasks, TooLarge
+from tests.doors import USER, events_of
+
+Message = MutableMapping[str, Any]
+
+
+class Client:
+    """The other side of an ASGI application."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.coming: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[Message] = []
+        self.tasks = Tasks(logging.getLogger("test"))
+        for message in messages:
+            self.coming.put_nowait(message)
+
+    async def receive(self) -> Message:
+        return await self.coming.get()
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def visit(self) -> Visit:
+        return Visit({"type": "http"}, self.receive, self.send, self.tasks, "req_1")
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+
+def piece(body: bytes, more: bool = False) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+LEFT = {"type": "http.disconnect"}
+LONG = BodyPatience(30)
+
+
+async def test_a_body_in_one_piece_and_in_many() -> None:
+    assert await Client(piece(b"abc")).visit().body(3, LONG) == b"abc"
+    assert await Client(piece(b"a", True), piece(b"", True), piece(b"bc")).visit().body(3, LONG) == b"abc"
+    assert await Client({"type": "http.request"}).visit().body(3, LONG) == b""
+
+
+async def test_a_body_that_is_too_large_is_refused_as_soon_as_it_is() -> None:
+    for messages in ([piece(b"abcd")], [piece(b"ab", True), piece(b"cd", True)], [piece(b"ab", True), piece(b"cd")]):
+        with pytest.raises(TooLarge):
+            await Client(*messages).visit().body(3, LONG)
+
+
+async def test_a_client_that_leaves_has_no_body() -> None:
+    assert await Client(LEFT).visit().body(3, LONG) is None
+    assert await Client(piece(b"a", True), LEFT).visit().body(3, LONG) is None
+
+
+@pytest.mark.parametrize("messages", [(), (piece(b"a", True),)])
+async def test_a_body_that_takes_too_long(messages: tuple[Message, ...]) -> None:
+    with pytest.raises(InvalidRequest, match=r"within 0\.01 s") as caught:
+        await Client(*messages).visit().body(3, BodyPatience(0.01))
+    assert caught.value.status == 408
+
+
+async def test_an_answer_begins_once() -> None:
+    client = Client()
+    visit = client.visit()
+    assert await visit.start(201, [(b"a", b"b")])
+    assert not await visit.start(500, [])
+    await visit.write(b"x")
+    await visit.write(b"", more=False)
+    visit.over()
+    assert client.sent == [
+        {"type": "http.response.start", "status": 201, "headers": [(b"a", b"b"), (b"x-request-id", b"req_1")]},
+        {"type": "http.response.body", "body": b"x", "more_body": True},
+        {"type": "http.response.body", "body": b"", "more_body": False},
+    ]
+
+
+async def test_a_visit_that_is_over_leaves_no_timer_and_no_task() -> None:
+    client = Client()
+    visit = client.visit()
+    visit.watch()
+    visit.hold(0.001, 0.001, b"ping")
+    async with asyncio.timeout(10):
+        while client.body.count(b"ping") < 2:  # noqa: ASYNC110 (what is waited for tells nobody)
+            await asyncio.sleep(0.001)
+    visit.over()
+    await client.tasks.drain()
+    sent = len(client.sent)
+    await asyncio.sleep(0.01)
+    assert len(client.sent) == sent
+
+
+# ---- the whole application
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    models = {"slow": {"first_token": "10s"}, "late": {"first_token": "150ms"}}
+    config = {
+        "server": {"stream": {"hold": "50ms", "ping": "20ms"}},
+        "providers": {"mock": {"type": "mock", "models": models}},
+    }
+    async with Gateway.load(config) as gateway:
+        yield gateway
+
+
+def scope(path: str = "/v1/chat/completions", method: str = "POST") -> Message:
+    return {"type": "http", "path": path, "method": method, "headers": [], "client": ("1.2.3.4", 5)}
+
+
+def request(model: str, **fields: Any) -> Message:
+    return piece(json.dumps({"model": model, "messages": USER, **fields}).encode())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_cancels_its_call(gateway: Gateway, stream: bool) -> None:
+    client = Client(request("mock/slow", stream=stream), LEFT)
+    async with asyncio.timeout(5):
+        await gateway.app(scope(), client.receive, client.send)  # returns quietly
+    await gateway.env.tasks.drain()
+    mock: Any = gateway._providers["mock"]
+    assert mock.open == 0
+
+
+async def test_a_server_that_stops_cancels_a_call_with_noise(gateway: Gateway) -> None:
+    client = Client(request("mock/slow"))
+    task = asyncio.get_running_loop().create_task(gateway.app(scope(), client.receive, client.send))
+    await asyncio.sleep(0)  # the call has begun
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await gateway.env.tasks.drain()
+
+
+async def test_pings_and_then_the_answer(gateway: Gateway) -> None:
+    client = Client(request("mock/late", stream=True))
+    await gateway.app(scope(), client.receive, client.send)
+    assert client.body.startswith(b": ping\n\n")
+    assert events_of(client.body)[-1] == "[DONE]"
+    assert client.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    await gateway.env.tasks.drain()
+
+
+async def test_other_scopes_are_left_alone(gateway: Gateway) -> None:
+    client = Client()
+    await gateway.app({"type": "websocket", "path": "/x"}, client.receive, client.send)
+    assert not client.sent
