@@ -107,6 +107,12 @@ def test_events_do_not_wait_for_the_next_read() -> None:
     assert reader.feed(b'data: {"c":3}\r\n\r\n') == b'data: {"c":3}\n\n'
 
 
+def test_events_in_lone_carriage_returns_wait_for_one_read_at_most() -> None:
+    reader = EventReader()
+    assert reader.feed(b'data: {"a":1}\r\r') == b""  # a newline may follow, and belong to it
+    assert reader.feed(b'data: {"b"') == b'data: {"a":1}\n\n'
+
+
 def test_an_empty_read_brings_nothing() -> None:
     reader = EventReader()
     assert reader.feed(b"") == b""

@@ -133,6 +133,8 @@ def test_splice(source: bytes, result: bytes) -> None:
         # A member that stands there twice, with values of lengths made so that a reader who counts bytes is led astray.
         b'{"a":{"model":        "zzzzzzzz"},"model":"gpt","a":1}',
         b'{"a":{"a":1  ,"model":"        "},"model":"gpt-4","a":{}}',
+        b'{"a":1,"model":"yyyyy","a":{           "model":"zzzz"}}',
+        b'{"a":1,"model":"yyyyy","a":{            "model":"zzzz"}}',
         b'{"a":12,"a":1,"model":"y"}',
         b'{"a":1,"a":12,"model":"y"}',
         b'{"a":"x\\"","model":"y","a":"x"}',
