@@ -6,6 +6,7 @@ along the path to what changes; the rest stays the source text that came.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -75,30 +76,55 @@ def splice(source: bytes, members: Mapping[str, bytes]) -> bytes:
     A member that is absent is added at the end; one that stands there twice is replaced twice, since readers differ in
     which of the two they believe. `source` must be a valid JSON object.
     """
+    there = open_object(source)
+    spans = _only(source, there, members)
+    if spans is None:
+        spans = [span for span in _spans(source, there) if span[0] in members]
     pieces: list[bytes] = []
     copied = 0
-    missing = dict(members)
-    for name, start, end in _spans(source):
-        value = members.get(name)
-        if value is not None:
-            pieces += (source[copied:start], value)
-            copied = end
-            missing.pop(name, None)
-    if missing:
+    for name, start, end in spans:
+        pieces += (source[copied:start], members[name])
+        copied = end
+    added = [b'"%s":%s' % (name.encode(), value) for name, value in members.items() if name not in there]
+    if added:
         close = source.rindex(b"}")
-        comma = b"" if source[:close].rstrip().endswith(b"{") else b","
-        added = b",".join([b'"%s":%s' % (name.encode(), value) for name, value in missing.items()])
-        pieces += (source[copied:close], comma, added)
+        pieces += (source[copied:close], b"," if there else b"", b",".join(added))
         copied = close
     pieces.append(source[copied:])
     return b"".join(pieces)
 
 
-def _spans(source: bytes) -> list[tuple[str, int, int]]:
-    """Each top-level member's name, and where its value starts and ends."""
+_Span = tuple[str, int, int]
+"""A top-level member's name, and where its value starts and ends."""
+
+
+def _only(source: bytes, there: Object, members: Mapping[str, bytes]) -> list[_Span] | None:
+    """The members to set, where each one's name stands but once in the whole source; else None.
+
+    A name that is known to be a top-level member's, and stands there once, is that member's: no need to look at others.
+    """
+    if b"\\u00" in source:  # a name may be spelt with escapes, and then stands there unseen
+        return None
+    spans = []
+    for name in members:
+        value = there.get(name)
+        if value is not None:
+            quoted = b'"%s"' % name.encode()
+            at = source.find(quoted)
+            found = _COLON.match(source, at + len(quoted)) if at >= 0 and source.find(quoted, at + 1) < 0 else None
+            if found is None:
+                return None
+            start = found.end()
+            spans.append((name, start, start + memoryview(value).nbytes))
+    spans.sort(key=itemgetter(1))
+    return spans
+
+
+def _spans(source: bytes, there: Object) -> list[_Span]:
+    """All top-level members, in their order."""
     spans = []
     position = source.index(b"{") + 1
-    for name, value in open_object(source).items():
+    for name, value in there.items():
         found = _NAME.match(source, position)
         # A name met again lost its first value above, so that values no longer fit: then every byte is looked at.
         if found is None or (found[1] != name.encode() and msgspec.json.decode(b'"%s"' % found[1]) != name):
@@ -113,11 +139,12 @@ def _spans(source: bytes) -> list[tuple[str, int, int]]:
 
 _STRING = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _NAME = re.compile(rb"\s*,?\s*" + _STRING + rb"\s*:\s*", re.DOTALL)
+_COLON = re.compile(rb"\s*:\s*")
 _END = re.compile(rb"\s*}\s*")
 _TOKEN = re.compile(_STRING + rb"|[\[\]{},:]", re.DOTALL)
 
 
-def _scan(source: bytes) -> Iterator[tuple[str, int, int]]:
+def _scan(source: bytes) -> Iterator[_Span]:
     """The same as `_spans`, for an object that names a member twice."""
     depth = 0
     name: str | None = None
