@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,9 +59,11 @@ def main(argv: list[str]) -> int:
     effort = Effort.quick() if chosen.quick else Effort()
     if chosen.rounds:
         effort = dataclasses.replace(effort, rounds=chosen.rounds)
+    for kind in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(kind, _end)  # by way of an exception, so that every subject is stopped
     raise_descriptor_limit()
     cores = Cores.here()
-    kinds = [one for one in MEASURES if not chosen.only or one.name in chosen.only]
+    classes = [one for one in MEASURES if not chosen.only or one.name in chosen.only]
     # Ratios need nginx and added latency needs the upstream alone, so both are always in.
     wanted = [one for one in SUBJECTS if not chosen.subjects or one.name in (*chosen.subjects, "direct", "nginx")]
     versions = {one.name: version for one in wanted if (version := one.version()) is not None}
@@ -76,9 +79,9 @@ def main(argv: list[str]) -> int:
         generator=wrk.version() if wrk.present() else "our own generator, for wrk is not installed",
     )
     os.sched_setaffinity(0, cores.load)
-    measures: list[Measure] = [kind(effort, cores) for kind in kinds]
+    measures: list[Measure] = [one(effort, cores) for one in classes]
     results = conduct(measures, present, effort, cores)
-    print(report.text(results, kinds, present, where))
+    print(report.text(results, classes, present, where))
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(report.document(results, where), indent=1) + "\n")
     if chosen.chart:
@@ -86,6 +89,10 @@ def main(argv: list[str]) -> int:
         note = f"{effort.rounds} interleaved rounds, medians · {where.machine['processor']}, one core for each subject"
         chosen.chart.write_text(chart.svg(results.rounds, note))
     return 0
+
+
+def _end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _unavailable(chosen: argparse.Namespace) -> dict[str, str]:

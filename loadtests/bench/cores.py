@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Cores:
         return (
             f"subject on core {min(self.subject)}, load on core {min(self.load)}, upstream on core {min(self.upstream)}"
         )
+
+
+def busy(cores: frozenset[int]) -> float:
+    """Seconds that these cores have worked for anybody since the machine started, what its host took included."""
+    ticks = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+            user, nice, system, _idle, _waiting, *rest = map(int, fields[:8])
+            ticks += user + nice + system + sum(rest)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

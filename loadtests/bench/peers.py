@@ -127,8 +127,8 @@ PEERS = (
 
 UNAVAILABLE = {
     "bifrost": "its npm package downloads a binary from the maker's site, its Go module is not in the module proxy",
-    "tensorzero": "no server in a package registry: a container image only",
-    "helicone": "no server in a package registry: a container image or a source tree",
+    "tensorzero": "no registry that holds its server is known to us; it comes as a container image",
+    "helicone": "its npm package, @helicone/ai-gateway, is not in the registry",
 }
 """Gateways that belong in the table and cannot be had from a package registry."""
 

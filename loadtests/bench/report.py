@@ -9,7 +9,7 @@ from loadtests.bench.budgets import BUDGETS
 from loadtests.bench.cores import Cores
 from loadtests.bench.figures import Round, Spread, plain, ratio, values
 from loadtests.bench.measure import Column, Effort, Measure
-from loadtests.bench.run import Results
+from loadtests.bench.run import OTHERS, Results
 from loadtests.bench.subject import Subject
 
 REFERENCE = "nginx"
@@ -62,6 +62,9 @@ def _table(measure: type[Measure], results: Results, subjects: Sequence[Subject]
             rows.append([subject.name, *_cells(measure.columns, rounds, subject.name)])
     lines = [f"## {measure.title}", "", *aligned(rows)]
     lines += [f"{name}: not measured: {' '.join(why.split())[:300]}" for name, why in unfit.items()]
+    taken = Spread.of([share for subject in subjects for share in values(rounds, subject.name, OTHERS)])
+    if not math.isnan(taken.middle):
+        lines += ["", f"Others took {taken.middle:.0%} of the subject's core meanwhile (at worst {taken.high:.0%})."]
     return "\n".join(lines)
 
 

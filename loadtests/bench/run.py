@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 
 from loadtests.bench import load, wrk
 from loadtests.bench.asks import Ask
-from loadtests.bench.cores import Cores
+from loadtests.bench.cores import Cores, busy
 from loadtests.bench.figures import Round
 from loadtests.bench.measure import Effort, Measure
 from loadtests.bench.subject import Running, Subject, Unfit, running, upstream
+
+OTHERS = "others"
+"""Kept beside every measurement's figures: the share of the subject's core that somebody else took meanwhile."""
 
 
 @dataclass
@@ -93,10 +96,15 @@ def _fresh(measure: Measure, subjects: Sequence[Subject], count: int, port: int,
 
 
 def _take(measure: Measure, one: Running, round_: Round, unfit: dict[str, str]) -> None:
+    began, before, own = time.monotonic(), busy(measure.cores.subject), one.cpu()
     try:
-        round_[one.subject.name] = measure.take(one)
+        figures = measure.take(one)
     except Unfit as error:
         unfit[one.subject.name] = str(error)
+        return
+    strange = busy(measure.cores.subject) - before - (one.cpu() - own)
+    figures[OTHERS] = max(0.0, strange / (time.monotonic() - began))
+    round_[one.subject.name] = figures
 
 
 def _upstream_itself(effort: Effort, cores: Cores) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 import math
 import re
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from loadtests.bench import chart, figures, report
 from loadtests.bench.__main__ import options
 from loadtests.bench.budgets import Budget
-from loadtests.bench.cores import Cores
+from loadtests.bench.cores import Cores, busy, on
 from loadtests.bench.measure import Column, Effort, Measure
 from loadtests.bench.measures import MEASURES
 from loadtests.bench.measures.burst import Whole
@@ -107,6 +108,16 @@ def test_the_chart_is_xml_and_shows_who_was_measured():
 def test_the_subject_has_a_core_of_its_own_where_there_are_two(cores, roles):
     shared = Cores.of(cores)
     assert tuple(min(role) for role in (shared.subject, shared.load, shared.upstream)) == roles
+
+
+def test_cores_that_work_grow_busier():
+    core = Cores.here().subject
+    before = busy(core)
+    with on(core):
+        until = time.process_time() + 0.1
+        while time.process_time() < until:
+            pass
+    assert busy(core) - before >= 0.05
 
 
 def test_names_that_nobody_knows_are_refused(capsys):
