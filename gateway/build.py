@@ -128,7 +128,8 @@ class Gateway:
                 return Router(Target(name, model, timeouts), attempts[name])
             if name not in off:
                 known = ", ".join(self.config.providers) or "none"
-                what = f"no provider is called {name!r} (there are: {known})" if slash else "expected provider/model"
+                unknown = slash and name not in self.config.providers
+                what = f"no provider is called {name!r} (there are: {known})" if unknown else "expected provider/model"
                 problems.append(Problem(place, f"{what}, found {target.to!r}"))
             return partial(_switched_off, off.get(name, ""))
 
@@ -202,7 +203,7 @@ def _imported(kind: str, place: str, stock: Mapping[str, type]) -> type:
         raise ConfigError([Problem(place, f"expected one of {', '.join(stock)}, or module:Class, found {kind!r}")])
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module runs when it is imported: anything may go wrong
         raise ConfigError([Problem(place, f"{kind!r} cannot be loaded: {error}")]) from error
     if not isinstance(found, type):
         raise ConfigError([Problem(place, f"{kind!r} is not a class")])

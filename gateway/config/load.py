@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -61,14 +62,60 @@ def parse(document: Any, environment: Mapping[str, str] | None = None) -> Config
 
 
 def convert(value: Any, kind: type[T], place: str) -> T:
-    """Read a plain value as `kind`. Raises `ConfigError` with the place of what does not fit."""
+    """Read a plain value as `kind`. Raises `ConfigError` with the place of everything that does not fit."""
     try:
-        # Not strict: what a variable fills in is a string, also where a number is wanted.
-        return msgspec.convert(value, kind, strict=False, dec_hook=decode)
+        fitting: T = _read(value, kind)
     except msgspec.ValidationError as error:
-        message, _, inside = str(error).partition(" - at `$")
-        where = ".".join(filter(None, (place, inside.rstrip("`").replace("[...]", "").lstrip("."))))
-        raise ConfigError([Problem(where, message)]) from error
+        raise ConfigError(list(_misfits(value, kind, place))) from error
+    return fitting
+
+
+def _read(value: Any, kind: Any) -> Any:
+    # Not strict: what a variable fills in is a string, also where a number is wanted.
+    return msgspec.convert(value, kind, strict=False, dec_hook=decode)
+
+
+def _misfits(value: Any, kind: Any, place: str) -> Iterator[Problem]:
+    """Everything that does not fit: msgspec alone stops at the first, and does not say under which name it stands."""
+    try:
+        _read(value, kind)
+    except msgspec.ValidationError as error:
+        found = [*_names(value, kind, place)]
+        for part in _parts(value, kind, place):
+            found += _misfits(*part)
+        yield from found or (Problem(place, str(error).partition(" - at `")[0]),)
+
+
+def _names(value: Any, kind: Any, place: str) -> Iterator[Problem]:
+    """The names that a block does not know, and those that it lacks."""
+    fields = _fields(value, kind)
+    if fields:
+        yield from (Problem(place, f"the name {name!r} is not known here") for name in value if name not in fields)
+        lacking = [name for name, field in fields.items() if field.required and name not in value]
+        yield from (Problem(place, f"{name!r} is missing") for name in lacking)
+
+
+def _parts(value: Any, kind: Any, place: str) -> Iterator[tuple[Any, Any, str]]:
+    """What a value consists of: each with the kind that it should be, and its place."""
+    fields = _fields(value, kind)
+    if fields:
+        yield from ((value[name], field.type, _at(place, name)) for name, field in fields.items() if name in value)
+    elif isinstance(value, dict) and get_origin(kind) is dict:
+        yield from ((item, get_args(kind)[1], _at(place, str(name))) for name, item in value.items())
+    elif isinstance(value, list) and get_origin(kind) in (list, tuple):
+        yield from ((item, get_args(kind)[0], f"{place}[{number}]") for number, item in enumerate(value))
+
+
+def _fields(value: Any, kind: Any) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields of the block that a mapping should be; empty where it should be none."""
+    for option in get_args(kind) if isinstance(kind, UnionType) else (kind,):
+        if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return {field.encode_name: field for field in msgspec.structs.fields(option)}
+    return {}
+
+
+def _at(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
 
 
 def unbuilt(config: Config) -> list[str]:
@@ -91,10 +138,7 @@ def unbuilt(config: Config) -> list[str]:
 def _substituted(value: Any, place: str, environment: Mapping[str, str], problems: list[Problem]) -> Any:
     """The value with `${VAR}` and `${VAR:-default}` filled in from the environment."""
     if isinstance(value, dict):
-        return {
-            key: _substituted(item, f"{place}.{key}" if place else str(key), environment, problems)
-            for key, item in value.items()
-        }
+        return {key: _substituted(item, _at(place, str(key)), environment, problems) for key, item in value.items()}
     if isinstance(value, list):
         return [_substituted(item, f"{place}[{n}]", environment, problems) for n, item in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
