@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,16 @@ def serve(source: str | Path | Mapping[str, Any], environment: Mapping[str, str]
         config = settings(gateway.config, Application(gateway, alone=False))
         config.host, config.port = "127.0.0.1", 0
         server = Server(config, gateway)
-        work = background.loop.create_task
-        serving = background.call(lambda: work(server.serve()))
+
+        async def work() -> None:
+            with suppress(SystemExit):  # uvicorn's way to say that it could not start
+                await server.serve()
+
+        create = background.loop.create_task
+        serving = background.call(lambda: create(work()))
         background.until(lambda: server.started or serving.done())
         if serving.done():
-            raise RuntimeError("the gateway did not start")
+            raise RuntimeError("the gateway did not start; its log says why")
         try:
             yield Served(gateway, background, server)
         finally:
