@@ -298,6 +298,7 @@ def test_the_word_error_in_an_answer_is_no_error(doors: Doors) -> None:
         (b"null", "sent what is no completion"),
         (b"{}", "it has no choices"),
         (b'{"error":null,"choices":null}', "it has no choices"),
+        (b'{"choices":"x"}', "it has no choices"),
     ],
 )
 def test_what_is_no_completion_is_not_passed_on(doors: Doors, body: bytes, why: str) -> None:
