@@ -95,7 +95,7 @@ def from_success(host: str, body: bytes, headers: Sequence[tuple[bytes, bytes]])
             document = _decode_success(body)
         except INVALID:  # half of a surrogate pair is JSON: an answer that a limit cut may end in one
             document = _decode_success(mend(body))
-        if is_null(document.error) and memoryview(document.choices)[:1] == b"[":
+        if is_null(document.error) and bytes(memoryview(document.choices)[:1]) == b"[":
             return None
         error = _found(body)
     except INVALID as problem:
