@@ -8,11 +8,16 @@ from openai import BaseModel
 T = TypeVar("T", bound=BaseModel)
 
 
-def strict(model: T) -> T:
-    """The answer itself, once its members have proved to be what their types say.
+def exact(kind: type[T], text: str | bytes) -> T:
+    """JSON text as one of the SDK's models, without any coercion, and without members that the SDK does not know."""
+    return strict(kind.model_validate_json(text, strict=True))
 
-    The SDK builds its models without looking (`construct`), so that a wrong shape surfaces where it is used. Here they
-    are validated, without any coercion, and may hold nothing that the SDK does not know.
+
+def strict(model: T) -> T:
+    """An answer as the SDK gave it, once its members have proved to be what their types say.
+
+    The SDK coerces what it can (a number that came as a string) and passes the rest as it came, so that a wrong shape
+    surfaces where it is used. What was coerced only `exact` finds.
     """
     type(model).model_validate(model.model_dump(exclude_unset=True), strict=True)
     unknown = list(_unknown(model, type(model).__name__))

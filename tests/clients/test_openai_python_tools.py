@@ -1,6 +1,7 @@
 """The official Python client: tools, called and answered."""
 
 import json
+from itertools import chain
 
 import pytest
 from openai import AsyncOpenAI, BadRequestError, OpenAI, pydantic_function_tool
@@ -46,25 +47,25 @@ def upstream_call(*names):
     return completion(choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls"}])
 
 
-def upstream_deltas(*names):
-    """A stream of parallel calls whose arguments come in turns, as some servers send them."""
+def upstream_deltas(*names, in_turns=False):
+    """A stream of parallel calls, one after another; or with arguments that come in turns, as some servers do."""
     head, *_, usage, done = events()
-    deltas = [
-        {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+    pieces = ('{"ci', 'ty": "Os', 'lo"}')
+    calls = [
+        [
+            {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}},
+            *({"index": index, "function": {"arguments": piece}} for piece in pieces),
+        ]
         for index, name in enumerate(names)
     ]
-    deltas += [
-        {"index": index, "function": {"arguments": piece}}
-        for piece in ('{"ci', 'ty": "Os', 'lo"}')
-        for index in range(len(names))
-    ]
+    deltas = chain.from_iterable(zip(*calls, strict=True) if in_turns else calls)
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "up"}
-    pieces = [
+    told = [
         event(base | {"choices": [{"index": 0, "delta": {"tool_calls": [delta]}, "finish_reason": None}]})
         for delta in deltas
     ]
     finish = event(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
-    return [head, *pieces, finish, usage, done]
+    return [head, *told, finish, usage, done]
 
 
 def from_upstream(*names):
@@ -121,6 +122,15 @@ def test_parallel_calls(client: OpenAI, house: House, at):
     assert [(event.index, event.name, json.loads(event.arguments)) for event in done] == [
         (index, *call) for index, call in enumerate(whole)
     ]
+
+
+def test_calls_in_turns(client: OpenAI, house: House):
+    house.script(streaming(upstream_deltas("weather", "time", in_turns=True)))
+    arguments = ["", ""]
+    for chunk in client.chat.completions.create(model="up/model", messages=OTHER, tools=[WEATHER, TIME], stream=True):
+        for delta in chunk.choices[0].delta.tool_calls or ():
+            arguments[delta.index] += delta.function.arguments
+    assert [json.loads(text) for text in arguments] == [CITY, CITY]
 
 
 def test_one_call_at_a_time(client: OpenAI):
