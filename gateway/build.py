@@ -21,6 +21,7 @@ from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
+from gateway.routing.patience import Waits
 from gateway.routing.router import Router
 from gateway.seam import (
     Call,
@@ -149,7 +150,7 @@ class Gateway:
                     listed.append(Listing(alias, entry.targets[0].to.partition("/")[0]))
         makers: dict[str, Callable[[str], Handler]] = {}
         for name, provider in self._providers.items():
-            makers[name] = partial(_route_any, name, attempts[name])
+            makers[name] = partial(_route_any, name, attempts[name], Waits(Timeouts()))
             listed += [Listing(f"{name}/{model}", name) for model in getattr(provider, "models", ())]
         for name, reason in off.items():
             makers[name] = partial(_off_any, reason)
@@ -163,8 +164,8 @@ class Gateway:
         return None
 
 
-def _route_any(provider: str, attempt: Handler, model: str) -> Handler:
-    return Router(Target(provider, model, Timeouts()), attempt)
+def _route_any(provider: str, attempt: Handler, waits: Waits, model: str) -> Handler:
+    return Router(Target(provider, model, Timeouts()), attempt, waits)
 
 
 def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its models are off)

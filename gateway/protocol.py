@@ -64,6 +64,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects."""
         super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
+        self._idle_since = self.loop.time()
+        self._look_again_in(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -98,8 +100,13 @@ class Protocol(HttpToolsProtocol):
             error = InvalidRequest(f"The request's head is larger than {MAX_HEAD} bytes.", code="head_too_large")
             self._refuse(b"431 Request Header Fields Too Large", error)
 
-    # An idle connection is closed after a while. uvicorn sets and cancels a timer for each request, which costs three
-    # microseconds; here one timer a connection looks, when it fires, how long it has been idle.
+    # A connection without a request is closed after a while, also one whose head never comes to its end. uvicorn sets
+    # and cancels a timer for each request, which costs three microseconds; here one timer a connection looks, when it
+    # fires, how long it has been idle.
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._idle_since = None
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """An answer is sent."""
@@ -113,7 +120,7 @@ class Protocol(HttpToolsProtocol):
             self._look_again_in(self.timeout_keep_alive)
 
     def _unset_keepalive_if_required(self) -> None:
-        self._idle_since = None
+        """Bytes alone are no request."""
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it has been idle for long enough."""

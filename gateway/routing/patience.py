@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from gateway.seam import GatewayError, UpstreamTimeout
+from gateway.seam import GatewayError, Timeouts, UpstreamTimeout
 
 
 class Patience:
@@ -48,6 +48,17 @@ class Patience:
                 return
             del self._waits[wait]
             wait.expire(self.reason())
+
+
+class Waits:
+    """The limits of one set of timeouts, shared by all that have those timeouts."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        first, what = "timeout.first_token", "the wait for a stream's first content"
+        if timeouts.total <= timeouts.first_token:
+            first = "timeout.total"
+        self.whole = Patience(timeouts.total, "timeout.total, the time for a whole answer")
+        self.content = Patience(min(timeouts.first_token, timeouts.total), f"{first}, {what}")
 
 
 class Wait:

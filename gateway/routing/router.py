@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.routing.content import entire, until_content
-from gateway.routing.patience import Patience, Wait
+from gateway.routing.patience import Patience, Wait, Waits
 from gateway.seam import Call, GatewayError, Handler, ModelNotFound, Reply, Target, owned
 
 
@@ -14,16 +14,10 @@ class Router:
     raised, as the call's own.
     """
 
-    def __init__(self, target: Target, attempt: Handler) -> None:
+    def __init__(self, target: Target, attempt: Handler, waits: Waits | None = None) -> None:
         self._target = target
         self._attempt = attempt
-        timeouts = target.timeouts
-        self._until_whole = Patience(timeouts.total, "timeout.total, the time for a whole answer")
-        self._until_content = (
-            Patience(timeouts.first_token, "timeout.first_token, the wait for a stream's first content")
-            if timeouts.first_token < timeouts.total
-            else Patience(timeouts.total, "timeout.total, the wait for a stream's first content")
-        )
+        self._waits = Waits(target.timeouts) if waits is None else waits
         self._headers = {
             b"x-gateway-provider": target.provider.encode(),
             b"x-gateway-model": target.model.encode("unicode_escape"),  # callers name it: it may hold line breaks
@@ -54,7 +48,7 @@ class Router:
         return reply
 
     def _limit(self, call: Call) -> Wait:
-        patience = self._until_content if call.request.stream else self._until_whole
+        patience = self._waits.content if call.request.stream else self._waits.whole
         if call.deadline is not None:
             left = call.deadline - asyncio.get_running_loop().time()
             if left < patience.seconds:

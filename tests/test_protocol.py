@@ -1,0 +1,66 @@
+"""The protocol's own rules, where uvicorn's are others."""
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.protocol import Protocol
+from gateway.testing import Served, serve
+
+ASK = b'{"model":"mock/echo","messages":[{"role":"user","content":"Hello"}]}'
+REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(ASK), ASK)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A gateway that closes idle connections after a fifth of a second."""
+    made = Protocol.connection_made
+
+    def hasty(self: Protocol, transport: object) -> None:
+        self.timeout_keep_alive = 0.2
+        made(self, transport)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Protocol, "connection_made", hasty)
+    with serve({"providers": {"mock": {"type": "mock"}}}) as served:
+        yield served
+
+
+def connected(served: Served) -> socket.socket:
+    parts = urlsplit(served.url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/chat/comp", REQUEST[:60]], ids=["nothing", "line", "head"])
+def test_a_connection_without_a_request_is_closed(served: Served, begun: bytes) -> None:
+    with connected(served) as client:
+        client.sendall(begun)
+        assert client.recv(100) == b""
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_serves_on(served: Served) -> None:
+    with connected(served) as client:
+        for _ in range(3):
+            client.sendall(REQUEST)
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200")
+        assert client.recv(100) == b""
+    served.background.until(lambda: served.connections == 0)
+
+
+def test_a_request_that_takes_longer_than_idleness_may_last(served: Served) -> None:
+    """Idleness is a connection without a request, not a request without bytes."""
+    with serve({"providers": {"mock": {"type": "mock", "first_token": "600ms"}}}) as slow, connected(slow) as client:
+        client.sendall(REQUEST)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_pipelined_requests_are_answered_in_turn(served: Served) -> None:
+    with connected(served) as client:
+        client.sendall(REQUEST * 3)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 3 or not answers.endswith(b"}"):
+            answers += client.recv(65536)
