@@ -27,10 +27,10 @@ $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 run: $(RUN) ## serve config/gateway.yaml on 127.0.0.1:8080, key sk-local
 	$(BIN)/python -m gateway serve --config config/gateway.yaml
 
-test: $(DEV) ## the test suite, but for what is slow or speaks another language
+test: $(DEV) ## the test suite, but for what is slow or needs an environment of its own
 	$(BIN)/python -m pytest -m "not slow and not clients"
 
-test-clients: $(DEV) ## clients of other languages (needs node and npm)
+test-clients: $(DEV) ## clients with environments of their own, Python and Node (needs node and npm)
 	$(BIN)/python -m pytest -m clients
 
 test-all: $(DEV) ## everything: clients, chaos, soak
@@ -57,6 +57,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 lock: $(DEV) ## pin the dependencies again, with hashes
 	$(LOCK) --extra test -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt -o requirements/run.txt
+	for folder in tests/clients/envs/*/; do \
+	  $(subst pyproject.toml,$${folder}requirements.in,$(LOCK)) --python-version 3.11 -o $${folder}requirements.txt || exit 1; \
+	done
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) bench-out build tests/clients/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
