@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Awaitable
 from typing import Any
 
 import uvicorn
@@ -45,12 +46,11 @@ class Application:
         self.gateway = gateway
         self._alone = alone  # whether the process is the gateway's, so that its collector may be tuned
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         """Serve one request, or the lifespan."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await self.gateway.app(scope, receive, send)
+            return self._lifespan(receive, send)
+        return self.gateway.app(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
@@ -82,6 +82,7 @@ def settings(config: Config, app: Any, **more: Any) -> uvicorn.Config:
         host=server.host,
         port=server.port,
         workers=server.workers,
+        interface="asgi3",
         http=Protocol,
         ws="none",
         lifespan="on",

@@ -35,6 +35,9 @@ def application(house: House, models: ModelsDoor, ready: Ready, metrics: Metrics
     return app if cors is None else _with_cors(app, cors)
 
 
+# These two hand on what the endpoint returns instead of awaiting it: a coroutine less for each event of each stream.
+
+
 class _Paths:
     """Plain paths by one look-up; those with something in them by Starlette's router, which costs ten times that."""
 
@@ -42,9 +45,8 @@ class _Paths:
         self._paths = dict(paths)
         self._others = others
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._paths.get(scope["path"], self._others)
-        await app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._paths.get(scope["path"], self._others)(scope, receive, send)
 
 
 class _Method:
@@ -54,10 +56,9 @@ class _Method:
         self._app = app
         self._methods = ("GET", "HEAD") if method == "GET" else (method,)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["method"] in self._methods:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         allowed = ", ".join(self._methods)
         error = GatewayError(
             f"{scope['method']} is not allowed on {scope['path']}; use {allowed}.",
@@ -66,7 +67,7 @@ class _Method:
             code="method_not_allowed",
             headers=[(b"allow", allowed.encode())],
         )
-        await refuse(send, error, request_id().encode())
+        return refuse(send, error, request_id().encode())
 
 
 class _Nowhere:

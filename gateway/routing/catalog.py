@@ -1,7 +1,7 @@
 """All models by name: those that the file names, and every provider's own as `provider/model`."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.seam import Call, Caller, Handler, ModelNotFound, Reply
@@ -39,13 +39,13 @@ class Catalog:
         self._providers = dict(providers)
         self._listed = {listing.name: listing for listing in listed}
 
-    async def __call__(self, call: Call) -> Reply:
+    def __call__(self, call: Call) -> Awaitable[Reply]:
         """Hand the call to the model that it names."""
         name = call.request.model
         handler = self._handlers.get(name)
         if handler is None:
             handler = self._find(name)
-        return await handler(call)
+        return handler(call)
 
     def visible(self, caller: Caller | None) -> list[Listing]:
         """What this caller may use, in the order of the file."""
