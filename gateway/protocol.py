@@ -15,27 +15,35 @@ MAX_HEAD = 64 * 1024
 """Bytes that a request's line and headers may have."""
 
 
+_LARGE = 64 * 1024  # bytes
+
+
 class Joined:
     """A transport whose writes of one turn of the loop leave as one: head and body are two writes, and each costs."""
 
-    __slots__ = ("__dict__", "_pieces", "_soon", "_transport")
+    __slots__ = ("__dict__", "_pieces", "_size", "_soon", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._pieces: list[bytes] = []
+        self._size = 0
         self._soon = loop.call_soon
 
     def write(self, data: bytes) -> None:
-        """Write at the end of this turn."""
+        """Write at the end of this turn; at once what grows large, so that the transport can ask for a pause."""
         if not self._pieces:
             self._soon(self.flush)
         self._pieces.append(data)
+        self._size += len(data)
+        if self._size > _LARGE:
+            self.flush()
 
     def flush(self) -> None:
         """Write now what is joined."""
         pieces = self._pieces
         if pieces:
             self._pieces = []
+            self._size = 0
             if not self._transport.is_closing():
                 self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
@@ -55,6 +63,7 @@ class Protocol(HttpToolsProtocol):
     """Called at once when the connection is lost, for the request that is being served."""
     _head_bytes = 0
     _idle_since: float | None = None
+    _served: Any = None
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` when the client leaves. A large body pauses reading, and a pause hides that it left."""
@@ -73,7 +82,7 @@ class Protocol(HttpToolsProtocol):
         if watcher is not None:
             watcher()
         super().connection_lost(exc)
-        self.scope = None  # type: ignore[assignment]  # it holds this protocol
+        self.scope = self._served = None  # type: ignore[assignment]  # they hold this protocol
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
@@ -104,8 +113,16 @@ class Protocol(HttpToolsProtocol):
     # and cancels a timer for each request, which costs three microseconds; here one timer a connection looks, when it
     # fires, how long it has been idle.
 
+    def push(self, data: bytes) -> bool:
+        """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
+        cycle = self._served
+        if not cycle.disconnected:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if cycle.chunked_encoding else data)
+        return not self.flow.write_paused
+
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._idle_since = None
+        self._served = cycle  # `self.cycle` may be one that waits its turn
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

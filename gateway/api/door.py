@@ -122,18 +122,28 @@ class Door:
         return call
 
     async def _stream(self, visit: Visit, request: Request, reply: Reply) -> None:
+        first = b""
         begun = False
-        async for batch in reply:
+
+        def push(batch: Batch) -> bool:
+            nonlocal first
             if batch.whole:  # the target had no stream to give
                 batch = Batch.of([event for chunk in batch.chunks for event in unfold(chunk)])
             data = self.events(request, batch)
-            if not begun:
-                await self._begin(visit, reply)
-                begun = True
-            if data:
-                await visit.write(data)
-        if not begun:
-            await self._begin(visit, reply)
+            if begun:
+                return not data or visit.push(data)
+            first = data
+            return False
+
+        ended = await reply.flow(push)
+        await self._begin(visit, reply)
+        begun = True
+        if first:
+            visit.push(first)
+        while not ended:
+            await visit.drained()
+            ended = await reply.flow(push)
+        await visit.drained()
         await visit.write(b"", more=False)
 
     async def _begin(self, visit: Visit, reply: Reply) -> None:

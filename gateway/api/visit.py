@@ -34,7 +34,19 @@ class Visit:
     A client that leaves cancels the task that serves it. `gone` says so.
     """
 
-    __slots__ = ("_connection", "_jobs", "_receive", "_send", "_task", "_tasks", "_timers", "gone", "id", "started")
+    __slots__ = (
+        "_connection",
+        "_held",
+        "_jobs",
+        "_receive",
+        "_send",
+        "_task",
+        "_tasks",
+        "_timers",
+        "gone",
+        "id",
+        "started",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, request_id: str) -> None:
         self._receive: Receive | None = receive
@@ -44,6 +56,7 @@ class Visit:
         self._connection = scope.get("gateway.connection")
         self._timers: list[asyncio.TimerHandle] = []
         self._jobs: list[asyncio.Task[None]] = []
+        self._held = b""
         self.id = request_id.encode()
         self.gone = False
         self.started = False
@@ -109,9 +122,26 @@ class Visit:
         await self._send({"type": "http.response.start", "status": status, "headers": head})
         return True
 
+    def push(self, data: bytes) -> bool:
+        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
+        if self._connection is not None:
+            pushed: bool = self._connection.push(data)
+            return pushed
+        self._held += data  # other servers take it by `send` only
+        return False
+
+    async def drained(self) -> None:
+        """Wait until the client has read enough of what was pushed."""
+        if self._connection is not None:
+            await self._connection.flow.drain()
+        elif self._held:
+            await self.write(b"")
+
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a piece of the answer; waits where the client reads slowly."""
         assert self._send is not None
+        if self._held:
+            data, self._held = self._held + data, b""
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:

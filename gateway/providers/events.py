@@ -1,6 +1,6 @@
 """An upstream's event stream as the source of a Reply."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from gateway.providers.failures import from_event
 from gateway.seam import Batch, GatewayError, UpstreamError
@@ -34,23 +34,49 @@ class Events:
         if self._done:
             raise StopAsyncIteration
         while True:
-            data = await self._exchange.read()
-            try:
-                events = self._reader.feed(data) if data else self._reader.end()
-            except StreamTooWide as error:
-                raise UpstreamError(f"{self._host}: {error}.") from error
-            if events.endswith(DONE):
-                self._finish()
-            elif b"data: [DONE]" in events:
-                events = self._before_rest(events)
-            if b'"error"' in events:
-                events = self._before_error(events)
-            if events:
-                return Batch(events, self._codec)
+            batch = self._batch(await self._exchange.read())
+            if batch is not None:
+                return batch
             if self._error is not None:
                 raise self._error
-            if not data:
-                raise UpstreamError(f"{self._host} ended its stream without data: [DONE]; the answer is cut.")
+
+    async def flow(self, push: Callable[[Batch], bool]) -> bool:
+        """Hand batches to `push` as they come (see `Reply.flow`)."""
+        refused = False
+
+        def take(data: bytes) -> bool:
+            nonlocal refused
+            batch = self._batch(data)
+            refused = batch is not None and not push(batch)
+            return not refused and self._error is None
+
+        while self._error is None and not self._done:
+            ended = await self._exchange.flow(take)
+            if ended and not self._done:
+                take(b"")
+            if refused:
+                return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _batch(self, data: bytes) -> Batch | None:
+        """What a read brought (nothing: the body's end); None where that is no whole event in front of an error."""
+        try:
+            events = self._reader.feed(data) if data else self._reader.end()
+        except StreamTooWide as error:
+            raise UpstreamError(f"{self._host}: {error}.") from error
+        if events.endswith(DONE):
+            self._finish()
+        elif b"data: [DONE]" in events:
+            events = self._before_rest(events)
+        if b'"error"' in events:
+            events = self._before_error(events)
+        if events:
+            return Batch(events, self._codec)
+        if not data and self._error is None:
+            raise UpstreamError(f"{self._host} ended its stream without data: [DONE]; the answer is cut.")
+        return None
 
     async def aclose(self) -> None:
         """Close the exchange: at once, where the stream is not over."""

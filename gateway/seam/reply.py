@@ -87,6 +87,13 @@ class Given:
             raise StopAsyncIteration
         return await self._rest.__anext__()
 
+    async def flow(self, push: "Push") -> bool:
+        """Hand on what is there, then what `rest` brings (see `Reply.flow`)."""
+        while self._batches:
+            if not push(self._batches.pop()):
+                return False
+        return True if self._rest is None else await flow(self._rest, push)
+
     async def aclose(self) -> None:
         """Close what `rest` holds open."""
         if self._rest is not None:
@@ -193,6 +200,28 @@ class Reply:
                 await self._closed(error)
             raise
 
+    async def flow(self, push: "Push") -> bool:
+        """Read it into `push`, which is called with each batch as it comes, and must not block.
+
+        Returns True at the end, and False as soon as `push` returned False: call again to go on. Raises what reading
+        raises. A source that can (it has a `flow` of its own) calls straight from its socket's callback: no task is
+        woken for each batch.
+        """
+        if self._ended:
+            return True
+        try:
+            ended = await flow(self.source, self._into(push))
+        except BaseException as error:
+            if not self._ended:
+                await self._closed(error)
+            raise
+        if not ended:
+            return False
+        tail = None if self._ended else self._last()  # somebody may have closed it meanwhile
+        if tail is not None:
+            push(tail)
+        return True
+
     async def whole(self) -> Chunk:
         """Read all of it, folded into one answer. Raises `UpstreamError` where its events do not fold."""
         source = self.source
@@ -248,6 +277,17 @@ class Reply:
         if self.inner is None:
             self._count(batch)
         return batch
+
+    def _into(self, push: "Push") -> "Push":
+        """`push` behind all stages."""
+        if self._stages is None and self.inner is not None:
+            return push
+
+        def seen(batch: Batch) -> bool:
+            left = self._seen(batch)
+            return left is None or push(left)
+
+        return seen
 
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)
@@ -324,6 +364,22 @@ class Reply:
             self.call.tasks.settle(self.aclose())
         # Last, since it raises where warnings are errors.
         warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2)
+
+
+Push = Callable[[Batch], bool]
+"""Takes a batch; False where it wants no more for now."""
+
+
+async def flow(source: Source, push: Push) -> bool:
+    """Hand a source's batches to `push`, by its own `flow` where it has one (see `Reply.flow`)."""
+    own = getattr(source, "flow", None)
+    if own is not None:
+        ended: bool = await own(push)
+        return ended
+    async for batch in source:
+        if not push(batch):
+            return False
+    return True
 
 
 async def close(source: Source) -> None:

@@ -75,15 +75,15 @@ class Request:
         if self._raw is None:
             self._raw = encode(self._body)
         if self._members:
-            self._raw = splice(self._raw, self._changes())
+            self._raw = _spliced(self._raw, self._changes())
             self._members = {}
         return self._raw
 
     def spliced(self, members: Mapping[str, bytes]) -> bytes:
         """`raw` with top-level members set to JSON values, in one pass."""
         if self._raw is None:
-            return splice(self.raw, members)
-        return splice(self._raw, {**self._changes(), **members})
+            return _spliced(self.raw, members)
+        return _spliced(self._raw, {**self._changes(), **members})
 
     def _changes(self) -> dict[str, bytes]:
         return {name: encode(value) for name, value in self._members.items()}
@@ -143,6 +143,13 @@ class Request:
         member = str(path[0])
         old = self._members[member] if member in self._members else open_object(self._raw)[member]
         self._members = self._members | {member: put(old, path[1:], value)}
+
+
+def _spliced(source: bytes, members: Mapping[str, bytes]) -> bytes:
+    try:
+        return splice(source, members)
+    except INVALID as error:  # bytes that nobody has looked at before: a name that is not UTF-8
+        raise InvalidRequest(f"The body is not valid JSON: {error}") from error
 
 
 def _at(body: Any, path: Path) -> Any:

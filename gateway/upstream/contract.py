@@ -1,5 +1,6 @@
 """What callers hold: a client that sends, and the exchange that it brings."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.seam.timeouts import Timeouts
@@ -33,6 +34,12 @@ class Exchange(Protocol):
 
         Raises UpstreamError where the body broke off or does not decode, UpstreamTimeout after `idle` seconds of
         silence; what came before is read first.
+        """
+
+    async def flow(self, push: Callable[[bytes], bool]) -> bool:
+        """Hand bytes to `push` as they come, which must not block; True at the clean end.
+
+        False as soon as `push` returned False: call again to go on. Raises what `read` raises, and what `push` does.
         """
 
     async def whole(self) -> bytes:

@@ -3,7 +3,7 @@
 Nobody imports this module but those who ask for it: httpx costs 6.6 MB.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from typing import cast
 
@@ -198,6 +198,13 @@ class HttpxExchange:
             raise
         await self.aclose()
         raise self._failure.error()
+
+    async def flow(self, push: Callable[[bytes], bool]) -> bool:
+        """Hand bytes to `push` as they come (see contract.Exchange)."""
+        while data := await self.read():
+            if not push(data):
+                return False
+        return True
 
     async def whole(self) -> bytes:
         """The entire body (see contract.Exchange)."""

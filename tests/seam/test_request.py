@@ -198,3 +198,11 @@ def test_texts_of_any_object_can_be_read_and_written(surface: str, body: dict[st
         assert (old.role, old.origin) == (new.role, new.origin)
     assert one.raw is raw
     assert json.loads(copy.raw) == copy.body
+
+
+def test_a_name_that_is_not_utf8_is_the_clients_error() -> None:
+    request = Request("chat", b'{"model":"a","\x80":1}', model="a")
+    with pytest.raises(InvalidRequest, match="not valid JSON"):
+        _ = request.copy(model="b").raw
+    with pytest.raises(InvalidRequest, match="not valid JSON"):
+        request.spliced({"stream_options": b"{}"})
