@@ -109,16 +109,16 @@ class Protocol(HttpToolsProtocol):
             error = InvalidRequest(f"The request's head is larger than {MAX_HEAD} bytes.", code="head_too_large")
             self._refuse(b"431 Request Header Fields Too Large", error)
 
-    # A connection without a request is closed after a while, also one whose head never comes to its end. uvicorn sets
-    # and cancels a timer for each request, which costs three microseconds; here one timer a connection looks, when it
-    # fires, how long it has been idle.
-
     def push(self, data: bytes) -> bool:
         """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
         cycle = self._served
-        if not cycle.disconnected:
+        if cycle is not None and not cycle.disconnected:
             self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if cycle.chunked_encoding else data)
         return not self.flow.write_paused
+
+    # A connection without a request is closed after a while, also one whose head never comes to its end. uvicorn sets
+    # and cancels a timer for each request, which costs three microseconds; here one timer a connection looks, when it
+    # fires, how long it has been idle.
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._idle_since = None
