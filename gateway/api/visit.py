@@ -1,7 +1,8 @@
 """One client at the door: its body, its leaving, and what has been sent to it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from gateway.api.answers import JSON, Receive, Scope, Send
 from gateway.routing.patience import Patience
@@ -28,6 +29,30 @@ class BodyPatience(Patience):
         )
 
 
+Work = Callable[..., Coroutine[Any, Any, None]]
+
+
+class Job:
+    """A coroutine that starts as a task after a while, unless it is cancelled; then or later."""
+
+    __slots__ = ("_task", "_timer")
+
+    def __init__(
+        self, tasks: Tasks, seconds: float, work: Callable[..., Coroutine[Any, Any, None]], *args: Any
+    ) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._start, tasks, work, args)
+
+    def cancel(self) -> None:
+        """It is not wanted any more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _start(self, tasks: Tasks, work: Work, args: tuple[Any, ...]) -> None:
+        self._task = tasks.spawn(work(*args))
+
+
 class Visit:
     """What one HTTP request may do: give its body, be told of the client's leaving, be pinged, be answered.
 
@@ -37,12 +62,12 @@ class Visit:
     __slots__ = (
         "_connection",
         "_held",
-        "_jobs",
+        "_pinging",
         "_receive",
         "_send",
         "_task",
         "_tasks",
-        "_timers",
+        "_watching",
         "gone",
         "id",
         "started",
@@ -54,8 +79,8 @@ class Visit:
         self._tasks = tasks
         self._task = asyncio.current_task()
         self._connection = scope.get("gateway.connection")
-        self._timers: list[asyncio.TimerHandle] = []
-        self._jobs: list[asyncio.Task[None]] = []
+        self._watching: Job | None = None
+        self._pinging: Job | None = None
         self._held = b""
         self.id = request_id.encode()
         self.gone = False
@@ -95,12 +120,11 @@ class Visit:
         if self._connection is not None:
             self._connection.watch(self.leave)
         else:
-            self._timers.append(asyncio.get_running_loop().call_later(GRACE, self._start, self._listen))
+            self._watching = Job(self._tasks, GRACE, self._listen)
 
     def hold(self, seconds: float, every: float, ping: bytes) -> None:
         """Unless the answer begins within `seconds`, begin it, and send `ping` `every` so often until it comes."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._start, self._pings, every, ping)
-        self._timers.append(timer)
+        self._pinging = Job(self._tasks, seconds, self._pings, every, ping)
 
     def leave(self) -> None:
         """The client has left."""
@@ -109,13 +133,15 @@ class Visit:
             self._task.cancel()
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Begin the answer; False where pings have begun it already, with status 200. Pings end here."""
-        for timer in self._timers:
-            timer.cancel()
-        pinging = self.started
+        """Begin the answer; False where pings have begun it already, with status 200. Pings end here.
+
+        The watch for a client that leaves goes on.
+        """
+        begun = self.started
         self.started = True
-        if pinging:
-            self._stop()
+        if begun:
+            if self._pinging is not None:
+                self._pinging.cancel()
             return False
         assert self._send is not None
         head = [*headers, (b"x-request-id", self.id)]
@@ -151,20 +177,14 @@ class Visit:
 
     def over(self) -> None:
         """The answer is sent, or nobody wants it. References that would make a cycle with the server's are let go."""
-        for timer in self._timers:
-            timer.cancel()
-        self._stop()
+        for job in (self._watching, self._pinging):
+            if job is not None:
+                job.cancel()
+        self._watching = self._pinging = None
         if self._connection is not None:
             self._connection.watcher = None
             self._connection = None
         self._receive = self._send = self._task = None
-
-    def _start(self, job: Callable[..., object], *args: object) -> None:
-        self._jobs.append(self._tasks.spawn(job(*args)))  # type: ignore[arg-type]  # one of the coroutines below
-
-    def _stop(self) -> None:
-        for job in self._jobs:
-            job.cancel()
 
     async def _listen(self) -> None:
         while self._receive is not None:
