@@ -37,9 +37,7 @@ class Job:
 
     __slots__ = ("_task", "_timer")
 
-    def __init__(
-        self, tasks: Tasks, seconds: float, work: Callable[..., Coroutine[Any, Any, None]], *args: Any
-    ) -> None:
+    def __init__(self, tasks: Tasks, seconds: float, work: Work, *args: Any) -> None:
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(seconds, self._start, tasks, work, args)
 

@@ -66,17 +66,6 @@ class Given:
         self._batches.reverse()
         self._rest = rest
 
-    @property
-    def complete(self) -> bool:
-        """Whether there is no rest."""
-        return self._rest is None
-
-    def take(self) -> list[Batch]:
-        """All that is there and has not been read."""
-        batches, self._batches = self._batches, []
-        batches.reverse()
-        return batches
-
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
 
@@ -224,11 +213,13 @@ class Reply:
 
     async def whole(self) -> Chunk:
         """Read all of it, folded into one answer. Raises `UpstreamError` where its events do not fold."""
-        source = self.source
-        if type(source) is Given and source.complete and not self._ended:
-            batches = self._drained(source)
-        else:
-            batches = [batch async for batch in self]
+        batches: list[Batch] = []
+
+        def keep(batch: Batch) -> bool:
+            batches.append(batch)
+            return True
+
+        await self.flow(keep)
         return fold(batches, self.surface)
 
     async def aclose(self) -> None:
@@ -254,18 +245,6 @@ class Reply:
             self._stages = []
         self._stages.append((stage, changes))
         return self
-
-    def _drained(self, source: Given) -> list[Batch]:
-        """All of an answer that is here already: nothing is awaited, so that nothing need be."""
-        batches: list[Batch] = []
-        try:
-            batches += filter(None, map(self._seen, source.take()))
-        except BaseException as error:
-            self._ended = True
-            self._finish(Outcome.of(error, *self.usage()))
-            raise
-        tail = self._last()
-        return batches if tail is None else [*batches, tail]
 
     def _seen(self, batch: Batch) -> Batch | None:
         """A batch as it leaves: through all stages, and counted; None where nothing is left of it."""
