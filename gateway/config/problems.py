@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: where in the file, and what."""
+    """One thing that is wrong: where in the file, and what; what was expected, what was found, and what to do."""
 
     place: str
     message: str
+    expected: str = ""
+    found: str = ""
+    cure: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
