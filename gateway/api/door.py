@@ -123,28 +123,28 @@ class Door:
 
     async def _stream(self, visit: Visit, request: Request, reply: Reply) -> None:
         first = b""
-        begun = False
+        events, send = self.events, visit.push
 
-        def push(batch: Batch) -> bool:
+        def keep(batch: Batch) -> bool:
             nonlocal first
             if batch.whole:  # the target had no stream to give
                 batch = Batch.of([event for chunk in batch.chunks for event in unfold(chunk)])
-            data = self.events(request, batch)
-            if begun:
-                return not data or visit.push(data)
-            first = data
+            first = events(request, batch)
             return False
 
-        ended = await reply.flow(push)
+        def push(batch: Batch) -> bool:
+            data = events(request, batch)
+            return not data or send(data)
+
+        ended = await reply.flow(keep)
         await self._begin(visit, reply)
-        begun = True
         if first:
-            visit.push(first)
+            send(first)
         while not ended:
             await visit.drained()
             ended = await reply.flow(push)
         await visit.drained()
-        await visit.write(b"", more=False)
+        await visit.end()
 
     async def _begin(self, visit: Visit, reply: Reply) -> None:
         await visit.start(reply.head.status, [*STREAM_HEADERS, *reply.head.headers.items()])

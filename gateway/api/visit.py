@@ -8,6 +8,7 @@ from gateway.api.answers import JSON, Receive, Scope, Send
 from gateway.routing.patience import Patience
 from gateway.seam import GatewayError, InvalidRequest, Tasks, TooLarge
 
+OK = 200
 GRACE = 0.02
 """On servers that do not tell of a lost connection, how long a call runs before a task begins to watch for it: most are
 over by then, and a task costs."""
@@ -29,6 +30,7 @@ class BodyPatience(Patience):
         )
 
 
+Push = Callable[[bytes], bool]
 Work = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -63,11 +65,13 @@ class Visit:
         "_pinging",
         "_receive",
         "_send",
+        "_short",
         "_task",
         "_tasks",
         "_watching",
         "gone",
         "id",
+        "push",
         "started",
     )
 
@@ -76,10 +80,13 @@ class Visit:
         self._send: Send | None = send
         self._tasks = tasks
         self._task = asyncio.current_task()
-        self._connection = scope.get("gateway.connection")
+        self._connection: Any = scope.get("gateway.connection")
+        self._short: bool = self._connection is not None and self._connection.short(send)
         self._watching: Job | None = None
         self._pinging: Job | None = None
         self._held = b""
+        self.push: Push = self._keep if self._connection is None else self._connection.push
+        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
         self.id = request_id.encode()
         self.gone = False
         self.started = False
@@ -87,6 +94,11 @@ class Visit:
     async def body(self, limit: int, patience: BodyPatience) -> bytes | None:
         """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`."""
         assert self._receive is not None
+        here: bytes | None = self._connection.body() if self._connection is not None else None
+        if here is not None:
+            if len(here) > limit:
+                raise _too_large(limit)
+            return here
         with patience.limit():
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -143,23 +155,31 @@ class Visit:
             return False
         assert self._send is not None
         head = [*headers, (b"x-request-id", self.id)]
-        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        if self._short and status == OK:
+            await self.drained()
+            self._connection.begin(head)
+        else:
+            await self._send({"type": "http.response.start", "status": status, "headers": head})
         return True
 
-    def push(self, data: bytes) -> bool:
-        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
-        if self._connection is not None:
-            pushed: bool = self._connection.push(data)
-            return pushed
+    def _keep(self, data: bytes) -> bool:
         self._held += data  # other servers take it by `send` only
         return False
 
     async def drained(self) -> None:
         """Wait until the client has read enough of what was pushed."""
         if self._connection is not None:
-            await self._connection.flow.drain()
+            if self._connection.flow.write_paused:
+                await self._connection.flow.drain()
         elif self._held:
             await self.write(b"")
+
+    async def end(self) -> None:
+        """End a streamed answer."""
+        if self._short:
+            self._connection.end()
+        else:
+            await self.write(b"", more=False)
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a piece of the answer; waits where the client reads slowly."""
@@ -170,6 +190,11 @@ class Visit:
 
     async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send a whole JSON answer."""
+        if self._short and status == OK:
+            self.started = True
+            await self.drained()
+            self._connection.answer([JSON, *headers, (b"x-request-id", self.id)], body)
+            return
         await self.start(status, [JSON, (b"content-length", b"%d" % len(body)), *headers])
         await self.write(body, more=False)
 
@@ -182,7 +207,9 @@ class Visit:
         if self._connection is not None:
             self._connection.watcher = None
             self._connection = None
+        self._short = False
         self._receive = self._send = self._task = None
+        del self.push
 
     async def _listen(self) -> None:
         while self._receive is not None:

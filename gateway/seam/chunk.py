@@ -120,10 +120,11 @@ _REPORT = re.compile(rb'usage"\s*:\s*\{')
 class Batch:
     """The whole events that one read brought, or one whole answer: bytes until somebody looks."""
 
-    __slots__ = ("_chunks", "_raw", "_reports", "codec")
+    __slots__ = ("_chunks", "_reports", "codec", "raw")
 
     def __init__(self, raw: bytes, codec: Codec) -> None:
-        self._raw: bytes | None = raw
+        self.raw = raw
+        """What leaves: whole events, or a whole answer's JSON."""
         self._chunks: list[Chunk] | None = None
         self._reports: list[tuple[int, Chunk]] | None = None
         self.codec = codec
@@ -131,18 +132,10 @@ class Batch:
     @classmethod
     def of(cls, chunks: Sequence[Chunk]) -> "Batch":
         """A batch of these chunks, at least one."""
-        batch = cls(b"", chunks[0].codec)
-        batch._raw = None
+        raw = chunks[0].raw if len(chunks) == 1 else b"".join([chunk.raw for chunk in chunks])
+        batch = cls(raw, chunks[0].codec)
         batch._chunks = list(chunks)
         return batch
-
-    @property
-    def raw(self) -> bytes:
-        """What leaves: whole events, or a whole answer's JSON."""
-        if self._raw is None:
-            chunks = self._chunks or ()
-            self._raw = chunks[0].raw if len(chunks) == 1 else b"".join([chunk.raw for chunk in chunks])
-        return self._raw
 
     @property
     def whole(self) -> bool:
@@ -161,6 +154,11 @@ class Batch:
         return iter(self._chunks) if self._chunks is not None else self._split()
 
     @property
+    def reports_usage(self) -> bool:
+        """Whether any of it may report usage."""
+        return self.raw.rfind(b'"usage"') >= 0  # from behind: where usage stands, it is near the end
+
+    @property
     def usage(self) -> Usage | None:
         """What its events report of the answer's tokens. Only events that name usage are decoded."""
         total: Usage | None = None
@@ -173,6 +171,8 @@ class Batch:
     def without_trailers(self) -> bytes:
         """`raw` without the events that are there for their usage alone."""
         raw, left, position = self.raw, [], 0
+        if not self.reports_usage:
+            return raw
         for start, chunk in self._reporting():
             if chunk.trailer:
                 left.append(raw[position:start])
@@ -185,10 +185,8 @@ class Batch:
             return self._reports
         raw, codec = self.raw, self.codec
         found = self._reports = []
-        if raw.rfind(b'"usage"') < 0:  # from behind: where usage stands, it is near the end
-            return found
         stop = 0
-        for match in _REPORT.finditer(raw):
+        for match in _REPORT.finditer(raw, max(0, raw.find(b'usage"'))):
             at = match.start()
             if codec.whole:
                 found.append((0, Chunk(raw, codec)))

@@ -259,8 +259,8 @@ class Reply:
 
     def _into(self, push: "Push") -> "Push":
         """`push` behind all stages."""
-        if self._stages is None and self.inner is not None:
-            return push
+        if self._stages is None:
+            return push if self.inner is not None else self._counting(push)
 
         def seen(batch: Batch) -> bool:
             left = self._seen(batch)
@@ -268,11 +268,22 @@ class Reply:
 
         return seen
 
+    def _counting(self, push: "Push") -> "Push":
+        """`push` of what is counted: what every token of most streams passes, and nothing else."""
+        count = self._count
+
+        def counted(batch: Batch) -> bool:
+            count(batch)
+            return push(batch)
+
+        return counted
+
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)
-        usage = batch.usage
-        if usage is not None:
-            self._usage = usage if self._usage is None else self._usage.merge(usage)
+        if batch.reports_usage:
+            usage = batch.usage
+            if usage is not None:
+                self._usage = usage if self._usage is None else self._usage.merge(usage)
 
     def _through(self, batch: Batch, start: int) -> Batch | None:
         """The batch as it leaves the stages from `start` on; None where nothing is left of it."""

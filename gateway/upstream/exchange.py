@@ -155,8 +155,15 @@ class NativeExchange:
 
     def wake(self) -> None:
         """The connection's call: something came, or nothing more will."""
-        if self.sink is not None:
-            if self._sunk(self.sink):
+        sink = self.sink
+        if sink is not None:
+            if self.pieces:
+                try:
+                    self._refused = not sink(self._take())
+                except BaseException as error:  # its reader's to handle, not the event loop's
+                    self._trouble = error
+                    self._refused = True
+            if not (self._refused or self.ended or self.finished or self.failure is not None):
                 return
             self.sink = None  # what comes until its reader runs is kept
         waiter = self.waiter
@@ -164,16 +171,6 @@ class NativeExchange:
             self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _sunk(self, sink: Callable[[bytes], bool]) -> bool:
-        """Whether the sink took what came and there is nothing else to tell."""
-        if self.pieces:
-            try:
-                self._refused = not sink(self._take())
-            except BaseException as error:  # its reader's to handle, not the event loop's
-                self._trouble = error
-                self._refused = True
-        return not (self._refused or self.finished or self.ended or self.failure is not None)
 
     async def arrival(self) -> None:
         """Wait until the connection has something to tell. Whatever ends the wait instead, ends the connection."""

@@ -34,7 +34,7 @@ class Watch:
 
 
 class Slot:
-    """A client that opens one paced stream after another."""
+    """A client that asks for one paced stream after another, on a connection that it keeps, as SDKs do."""
 
     def __init__(self, ask: Ask, watch: Watch) -> None:
         self._request = ask.requests()
@@ -46,10 +46,11 @@ class Slot:
     async def run(self, delay: float, until: float) -> None:
         """Stream until then; what is under way then is left."""
         await asyncio.sleep(delay)
+        link: Link | None = None
         while time.perf_counter() < until:
-            link: Link | None = None
             try:
-                link = await Link.to(self._ask.host, self._ask.port)
+                if link is None or not link.open:
+                    link = await Link.to(self._ask.host, self._ask.port)
                 self._last = 0.0
                 self._sent = time.perf_counter()
                 async with asyncio.timeout(max(0.0, until - self._sent)):
@@ -57,13 +58,13 @@ class Slot:
                 self._watch.streams += 1
                 self._watch.errors += link.status != 200
             except TimeoutError:
-                pass
+                break
             except (Lost, OSError):
                 self._watch.errors += 1
+                link = None
                 await asyncio.sleep(0.05)
-            finally:
-                if link is not None:
-                    link.leave()
+        if link is not None:
+            link.leave()
 
     def _hear(self, data: bytes, now: float) -> None:
         tokens = data.count(answers.MARK)
