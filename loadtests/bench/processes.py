@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,20 @@ class Processes:
                         shared += int(rest.split()[0]) * 1024
         return Memory(resident, shared)
 
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let them run, and halt them (SIGSTOP) behind the block: who waits for a turn must not take others' time."""
+        self._signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _signal(self, kind: signal.Signals) -> None:
+        for process in self.ids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, kind)
+
     def ended(self) -> bool:
         """Whether the command itself has ended."""
         return self._process.poll() is not None
@@ -87,6 +101,7 @@ class Processes:
 
     def stop(self, grace: float = 5.0) -> None:
         """End the session: politely, then not. Returns when the command is gone."""
+        self._signal(signal.SIGCONT)
         for kind in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, kind)

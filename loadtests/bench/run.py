@@ -16,6 +16,9 @@ from loadtests.bench.subject import Running, Subject, Unfit, running, upstream
 OTHERS = "others"
 """Kept beside every measurement's figures: the share of the subject's core that somebody else took meanwhile."""
 
+SETTLE = 0.3
+"""Seconds that a subject which was halted has for its own timers before it is measured."""
+
 
 @dataclass
 class Results:
@@ -51,14 +54,15 @@ def conduct(measures: Sequence[Measure], subjects: Sequence[Subject], effort: Ef
 def _standing(
     measure: Measure, subjects: Sequence[Subject], count: int, port: int, unfit: dict[str, str]
 ) -> list[Round]:
-    """All subjects run throughout; each round gives every one its turn."""
+    """All subjects stay up throughout; each round gives every one its turn, in which the others are halted."""
     rounds: list[Round] = []
     with contextlib.ExitStack() as stack:
         fit: list[Running] = []
         for subject in subjects:
             try:
                 one = stack.enter_context(running(subject, port, measure.cores))
-                measure.prepare(one)
+                with one.awake():
+                    measure.prepare(one)
                 fit.append(one)
             except Unfit as error:
                 unfit[subject.name] = str(error)
@@ -67,7 +71,9 @@ def _standing(
             # Another one first each time, lest one always follows the same neighbour.
             turn = n % len(fit) if fit else 0
             for one in fit[turn:] + fit[:turn]:
-                _take(measure, one, round_, unfit)
+                with one.awake():
+                    time.sleep(SETTLE)
+                    _take(measure, one, round_, unfit)
             fit = [one for one in fit if one.subject.name not in unfit]
             measure.settle(round_)
             rounds.append(round_)

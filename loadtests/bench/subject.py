@@ -82,6 +82,10 @@ class Running:
         headers = {"authorization": f"Bearer {KEY}", **self.subject.headers(self.site)}
         return Ask(model=model, port=port, stream=stream, headers=headers)
 
+    def awake(self) -> contextlib.AbstractContextManager[None]:
+        """Its turn: outside of the block its processes are halted."""
+        return self.processes.awake() if self.processes else contextlib.nullcontext()
+
     def cpu(self) -> float:
         """CPU seconds of all its processes; NaN of the upstream alone."""
         return self.processes.cpu() if self.processes else float("nan")

@@ -1,6 +1,7 @@
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -107,3 +108,32 @@ def test_a_subject_that_leaves_out_tokens_is_unfit(tmp_path):
             one.prove()
         with pytest.raises(Unfit, match="0 of 100 tokens"):
             one.prove(stream=True)
+
+
+def test_a_subject_is_halted_between_its_turns(tmp_path):
+    processes = Processes([sys.executable, "-c", "while True: pass"], tmp_path, CORES.subject)
+    try:
+        with processes.awake():
+            pass
+        halted = _at_rest(processes)
+        assert processes.cpu() == halted
+        with processes.awake():
+            until = time.monotonic() + 20
+            while processes.cpu() == halted and time.monotonic() < until:
+                pass
+        assert processes.cpu() > halted
+    finally:
+        processes.stop()
+    assert processes.ended()
+
+
+def _at_rest(processes: Processes) -> float:
+    """Its CPU time once the kernel has halted it."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        states = [
+            (Path("/proc") / str(one) / "stat").read_text().rpartition(")")[2].split()[0] for one in processes.ids()
+        ]
+        if set(states) == {"T"}:
+            break
+    return processes.cpu()
