@@ -1,7 +1,6 @@
 """The one place that knows everyone: a configuration becomes a running gateway."""
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -9,15 +8,17 @@ from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 
-from gateway.accounts.keys import Key, Keyring, fingerprint
+from gateway.accounts.keys import fingerprint
 from gateway.api.application import application
 from gateway.api.door import House
 from gateway.api.health import MetricsPage, Ready
 from gateway.api.models import ModelsDoor
-from gateway.config.load import convert, parse, read, unbuilt
+from gateway.components import Components, made, takes
+from gateway.config.load import parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.middleware.auth import Auth as AuthMiddleware
+from gateway.pipeline.rings import build_rings
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
@@ -31,7 +32,6 @@ from gateway.seam import (
     Middleware,
     Provider,
     Reply,
-    Settings,
     Target,
     Timeouts,
     owned,
@@ -42,6 +42,7 @@ from gateway.upstream import ClientSettings, open_client
 
 PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "mock": Mock}
 """The stock providers by `type:`; any other is named `module:Class`."""
+_PROVIDER = "that has `surfaces`, such as ('chat',), and `async def __call__(self, call)`"
 LOCAL_KEY = "sk-local"
 """The key that `make run` uses. Everybody knows it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -60,22 +61,25 @@ class Gateway:
         self.draining = False
         self.env = Env(http=open_client(ClientSettings()), metrics=CollectorRegistry())
         problems: list[Problem] = []
-        keyring = _keyring(config.auth, problems)
-        _check_address(config, problems)
+        self._components = Components()
+        self.rings = build_rings(config, self._components, problems)
+        """The middlewares that callers' requests pass, by ring: what `gateway explain` shows."""
+        auth = self._auth()
+        _check_address(config.server.host, config.auth if auth is None else auth.settings, problems)
         self._providers, off = self._build_providers(problems)
         self.catalog = self._build_catalog(off, problems)
         if problems:
             raise ConfigError(problems)
-        models = ring((), self.catalog)  # the model ring
+        models = ring(self._ring("model"), self.catalog)
         self.env.run = partial(owned, models)
-        named = frozenset(entry.name for entry in self.catalog.visible(None))
-        outer: list[Middleware] = [Metrics(self.env.metrics, named)]
-        if keyring is not None:
-            outer.append(AuthMiddleware(keyring))
+        outer = self._ring("request")
+        if (config.orchestrator or {}).get("enable_metrics", True):
+            named = frozenset(entry.name for entry in self.catalog.visible(None))
+            outer.insert(0, Metrics(self.env.metrics, named))
         self._closing = AsyncExitStack()
         self.app = application(
             House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model()),
-            ModelsDoor(self.catalog, keyring),
+            ModelsDoor(self.catalog, None if auth is None else auth.keyring),
             Ready(lambda: self.draining),
             MetricsPage(self.env.metrics),
         )
@@ -88,17 +92,35 @@ class Gateway:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.env.http.aclose)
-            for provider in self._providers.values():
-                if (aclose := getattr(provider, "aclose", None)) is not None:
+            for place, component in self._parts():
+                if (aclose := getattr(component, "aclose", None)) is not None:
                     stack.push_async_callback(aclose)
-                if (start := getattr(provider, "start", None)) is not None:
-                    await start(self.env)
+                if (start := getattr(component, "start", None)) is not None:
+                    try:
+                        await start(self.env)
+                    except Exception as error:
+                        raise RuntimeError(f"{place} could not start: {error}") from error
             stack.push_async_callback(self.env.tasks.drain)
             self._closing = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        """All that may have something to start and to close, in that order, and where it stands."""
+        for name, provider in self._providers.items():
+            yield f"providers.{name}", provider
+        for ring_name, layers in self.rings.items():
+            for layer in layers:
+                yield f"{layer.name} (in the {ring_name} ring)", layer.middleware
+
+    def _ring(self, name: str) -> list[Middleware]:
+        return [layer.middleware for layer in self.rings[name]]
+
+    def _auth(self) -> AuthMiddleware | None:
+        found = [layer.middleware for layer in self.rings["request"] if isinstance(layer.middleware, AuthMiddleware)]
+        return found[0] if found else None
 
     def _build_providers(self, problems: list[Problem]) -> tuple[dict[str, Provider], dict[str, str]]:
         """The providers by name, and those that are switched off with the reason."""
@@ -113,7 +135,10 @@ class Gateway:
                 self.notes.append(off[name])
                 continue
             try:
-                built[name] = _component(str(kind), PROVIDERS, settings, place)
+                found = self._components.find(str(kind), PROVIDERS, f"{place}.type")
+                built[name] = made(found, str(kind), settings, place)
+                if not (hasattr(built[name], "surfaces") and takes(built[name], 1)):
+                    problems.append(Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}"))
             except ConfigError as error:
                 problems += error.problems
         return built, off
@@ -121,7 +146,9 @@ class Gateway:
     def _build_catalog(self, off: Mapping[str, str], problems: list[Problem]) -> Catalog:
         handlers: dict[str, Handler] = {}
         listed: list[Listing] = []
-        attempts: dict[str, Handler] = {name: ring((), provider) for name, provider in self._providers.items()}
+        attempts: dict[str, Handler] = {
+            name: ring(self._ring("attempt"), provider) for name, provider in self._providers.items()
+        }
 
         def route(target: TargetEntry, timeouts: Timeouts, place: str) -> Handler:
             name, slash, model = target.to.partition("/")
@@ -181,74 +208,20 @@ async def _switched_off(reason: str, call: Call) -> Reply:
     )
 
 
-def _component(kind: str, stock: Mapping[str, type], settings: dict[str, Any], place: str) -> Any:
-    """Make a component of a stock type or of `module:Class`, with its settings. Raises `ConfigError`."""
-    maker = stock.get(kind)
-    if maker is None:
-        maker = _imported(kind, f"{place}.type", stock)
-    wanted: type | None = getattr(maker, "Settings", None)
-    if wanted is None:
-        if settings:
-            raise ConfigError([Problem(place, f"{kind} takes no settings, found {', '.join(settings)}")])
-        return maker()
-    assert issubclass(wanted, Settings)
-    try:
-        return maker(convert(settings, wanted, place))
-    except ValueError as error:
-        raise ConfigError([Problem(place, str(error))]) from error
-
-
-def _imported(kind: str, place: str, stock: Mapping[str, type]) -> type:
-    module, colon, name = kind.partition(":")
-    if not colon:
-        raise ConfigError([Problem(place, f"expected one of {', '.join(stock)}, or module:Class, found {kind!r}")])
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module runs when it is imported: anything may go wrong
-        raise ConfigError([Problem(place, f"{kind!r} cannot be loaded: {error}")]) from error
-    if not isinstance(found, type):
-        raise ConfigError([Problem(place, f"{kind!r} is not a class")])
-    return found
-
-
-def _keyring(auth: Auth | None, problems: list[Problem]) -> Keyring | None:
-    if auth is None:
-        return None
-    keys: dict[bytes, Key] = {}
-    names = set()
-    for number, entry in enumerate(auth.keys):
-        place = f"auth.keys[{number}]"
-        if (entry.key is None) == (entry.sha256 is None):
-            problems.append(Problem(place, "expected either key or sha256"))
-            continue
-        try:
-            digest = fingerprint(entry.key.encode()) if entry.key is not None else bytes.fromhex(entry.sha256 or "")
-        except ValueError:
-            digest = b""
-        if len(digest) != 32:
-            problems.append(Problem(f"{place}.sha256", "expected 64 hexadecimal digits"))
-        if digest in keys or entry.name in names:
-            problems.append(Problem(place, f"the key {entry.name!r} stands here twice"))
-        names.add(entry.name)
-        keys[digest] = Key(entry.name, entry.models)
-    return Keyring(keys.items())
-
-
 def _is_local(entry: KeyEntry) -> bool:
     digest = fingerprint(LOCAL_KEY.encode()).hex()
     return entry.key == LOCAL_KEY or (entry.sha256 is not None and entry.sha256.lower() == digest)
 
 
-def _check_address(config: Config, problems: list[Problem]) -> None:
+def _check_address(host: str, auth: Auth | None, problems: list[Problem]) -> None:
     """An address that others can reach needs keys, and not the one that everybody knows."""
-    host = config.server.host
     if host in LOOPBACK:
         return
-    if config.auth is None:
+    if auth is None:
         problems.append(
             Problem("server.host", f"{host} can be reached by others, and there is no auth block; add auth.keys")
         )
-    elif any(_is_local(entry) for entry in config.auth.keys):
+    elif any(_is_local(entry) for entry in auth.keys):
         problems.append(
             Problem("auth.keys", f"{LOCAL_KEY!r} is known to everybody and serves on loopback only, not on {host}")
         )

@@ -55,7 +55,11 @@ class Failing(Parrot):
         raise RuntimeError("cannot start")
 
 
-def not_a_class() -> None: ...
+class NoCall:
+    surfaces: Sequence[str] = ("chat",)
+
+
+def not_a_provider() -> None: ...
 
 
 def problems(config: dict[str, Any]) -> list[str]:
@@ -90,14 +94,16 @@ def test_a_provider_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("provider", "told"),
     [
-        ({"type": "nope"}, "providers.x.type: expected one of openai, mock, or module:Class, found 'nope'"),
-        ({}, "providers.x.type: expected one of openai, mock, or module:Class, found 'x'"),
+        ({"type": "opnai"}, "providers.x.type: nothing is called 'opnai'; did you mean openai"),
+        ({}, "providers.x.type: nothing is called 'x'; there are openai, mock"),
         (
             {"type": "no.such.module:Class"},
             "providers.x.type: 'no.such.module:Class' cannot be loaded: No module named",
         ),
-        ({"type": f"{HERE}:Nope"}, f"providers.x.type: '{HERE}:Nope' cannot be loaded: module"),
-        ({"type": f"{HERE}:not_a_class"}, f"providers.x.type: '{HERE}:not_a_class' is not a class"),
+        ({"type": f"{HERE}:Plian"}, f"providers.x.type: {HERE} has no 'Plian'; did you mean Plain?"),
+        ({"type": f"{HERE}:not_a_provider"}, f"providers.x.type: {HERE}:not_a_provider ({HERE}:not_a_provider) is no"),
+        ({"type": f"{HERE}:HERE"}, f"providers.x.type: '{HERE}:HERE' is neither a class nor a function"),
+        ({"type": f"{HERE}:NoCall"}, f"providers.x: {HERE}:NoCall ({HERE}:NoCall) is a class without"),
         ({"type": f"{HERE}:Plain", "word": "x"}, f"providers.x: {HERE}:Plain takes no settings, found word"),
         ({"type": f"{HERE}:Parrot", "wrod": "x"}, "providers.x: the name 'wrod' is not known here"),
         ({"type": f"{HERE}:Parrot", "times": 10}, "providers.x: a parrot repeats itself nine times at most"),
@@ -115,7 +121,8 @@ def test_a_module_that_breaks_when_imported_is_told(tmp_path: Path, monkeypatch:
     (tmp_path / "broken_provider.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     (problem,) = problems({"providers": {"x": {"type": "broken_provider:Class"}}})
-    assert problem == "providers.x.type: 'broken_provider:Class' cannot be loaded: division by zero"
+    told = "providers.x.type: 'broken_provider:Class' cannot be loaded: ZeroDivisionError: division by zero"
+    assert problem == f"{told} ({tmp_path / 'broken_provider.py'}:1)"
     sys.modules.pop("broken_provider", None)
 
 
@@ -136,7 +143,7 @@ def test_every_problem_is_told_at_once() -> None:
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: expected one of openai, mock, or module:Class, found 'nope'",
+        "providers.a.type: nothing is called 'nope'; there are openai, mock; else name a file in plugins/, or module:Name",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",

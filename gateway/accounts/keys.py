@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import translate
 
+from gateway.config.problems import ConfigError, Problem
+from gateway.config.schema import KeyEntry
 from gateway.seam import Unauthorized
 
 
@@ -40,6 +42,31 @@ class Keyring:
         if key is None:
             raise Unauthorized("Incorrect API key provided. Check the key, and that it is one of this gateway's.")
         return key
+
+
+def keyring(entries: Sequence[KeyEntry]) -> Keyring:
+    """The keys that a configuration lists. Raises `ConfigError`, its places relative to the block."""
+    problems: list[Problem] = []
+    keys: dict[bytes, Key] = {}
+    names = set()
+    for number, entry in enumerate(entries):
+        place = f"keys[{number}]"
+        if (entry.key is None) == (entry.sha256 is None):
+            problems.append(Problem(place, "expected either key or sha256"))
+            continue
+        try:
+            digest = fingerprint(entry.key.encode()) if entry.key is not None else bytes.fromhex(entry.sha256 or "")
+        except ValueError:
+            digest = b""
+        if len(digest) != 32:
+            problems.append(Problem(f"{place}.sha256", "expected 64 hexadecimal digits"))
+        if digest in keys or entry.name in names:
+            problems.append(Problem(place, f"the key {entry.name!r} stands here twice"))
+        names.add(entry.name)
+        keys[digest] = Key(entry.name, entry.models)
+    if problems:
+        raise ConfigError(problems)
+    return Keyring(keys.items())
 
 
 def fingerprint(secret: bytes) -> bytes:

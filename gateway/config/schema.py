@@ -107,5 +107,5 @@ class Config(Settings):
     pipeline: dict[str, Any] | None = None
 
 
-UNBUILT = ("state", "database", "cache", "security", "chains", "graphs", "orchestrator", "pipeline")
+UNBUILT = ("state", "database", "cache", "security", "chains", "graphs", "orchestrator")
 """Blocks that load and do nothing yet."""
