@@ -38,7 +38,7 @@ from gateway.seam import (
     ring,
 )
 from gateway.telemetry.metrics import Metrics
-from gateway.upstream import ClientSettings, open_client
+from gateway.upstream import ClientSettings, PlainHttp, open_client
 
 PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "mock": Mock}
 """The stock providers by `type:`; any other is named `module:Class`."""
@@ -59,10 +59,12 @@ class Gateway:
         self.notes = unbuilt(config)
         """What a person should know: what is switched off, and what does nothing yet."""
         self.draining = False
-        self.env = Env(http=open_client(ClientSettings()), metrics=CollectorRegistry())
+        self.env = Env(
+            PlainHttp(open_client(ClientSettings())), CollectorRegistry(), thread_count=config.server.threads
+        )
         problems: list[Problem] = []
         self._components = Components()
-        self.rings = build_rings(config, self._components, problems)
+        self.rings = build_rings(config, self._components, self.env, problems)
         """The middlewares that callers' requests pass, by ring: what `gateway explain` shows."""
         auth = self._auth()
         _check_address(config.server.host, config.auth if auth is None else auth.settings, problems)
@@ -92,6 +94,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.env.http.aclose)
+            stack.callback(self.env.threads.close)
             for place, component in self._parts():
                 if (aclose := getattr(component, "aclose", None)) is not None:
                     stack.push_async_callback(aclose)
@@ -100,6 +103,7 @@ class Gateway:
                         await start(self.env)
                     except Exception as error:
                         raise RuntimeError(f"{place} could not start: {error}") from error
+            stack.push_async_callback(self.env.threads.drain, self.config.server.shutdown_grace)
             stack.push_async_callback(self.env.tasks.drain)
             self._closing = stack.pop_all()
         return self
@@ -113,13 +117,13 @@ class Gateway:
             yield f"providers.{name}", provider
         for ring_name, layers in self.rings.items():
             for layer in layers:
-                yield f"{layer.name} (in the {ring_name} ring)", layer.middleware
+                yield f"{layer.name} (in the {ring_name} ring)", layer.component
 
     def _ring(self, name: str) -> list[Middleware]:
         return [layer.middleware for layer in self.rings[name]]
 
     def _auth(self) -> AuthMiddleware | None:
-        found = [layer.middleware for layer in self.rings["request"] if isinstance(layer.middleware, AuthMiddleware)]
+        found = [layer.component for layer in self.rings["request"] if isinstance(layer.component, AuthMiddleware)]
         return found[0] if found else None
 
     def _build_providers(self, problems: list[Problem]) -> tuple[dict[str, Provider], dict[str, str]]:

@@ -88,7 +88,7 @@ class Components:
         known += sorted(path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_"))
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)};"
-        return f"nothing is called {name!r}; {hint} else name a file in {self._folder}/, or module:Name"
+        return f"nothing is called {name!r}; {hint} or a file in {self._folder}/, or module:Name"
 
 
 def made(found: Found, name: str, settings: Mapping[str, Any], place: str) -> Any:

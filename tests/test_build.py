@@ -143,7 +143,7 @@ def test_every_problem_is_told_at_once() -> None:
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: nothing is called 'nope'; there are openai, mock; else name a file in plugins/, or module:Name",
+        "providers.a.type: nothing is called 'nope'; there are openai, mock; or a file in plugins/, or module:Name",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",

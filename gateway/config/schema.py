@@ -41,12 +41,16 @@ class Server(Settings):
     body_timeout: Duration = Duration(60)
     """How long a client may take to send its body."""
     shutdown_grace: Duration = Duration(30)
+    threads: int = 16
+    """How many threads at most run what would block: synchronous plugins."""
     forward_headers: list[str] = []
     """Headers of the caller that go on to providers, beside `openai-beta`, `anthropic-*` and `traceparent`."""
     stream: Stream = msgspec.field(default_factory=Stream)
     cors: Cors | None = None
 
     def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"expected threads of at least 1, found {self.threads}")
         for name in self.forward_headers:
             if name.lower() in _NOT_FORWARDED:
                 raise ValueError(f"forward_headers: {name!r} frames the message or holds the caller's key")

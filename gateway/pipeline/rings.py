@@ -5,10 +5,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.components import Components, made
+from gateway.components import Components, Found, made
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Config
+from gateway.pipeline.plugin import TIMEOUT, Plugin
+from gateway.pipeline.shapes import as_middleware
 from gateway.pipeline.stock import STOCK
+from gateway.seam import Duration, Env, Middleware
 
 RINGS = ("request", "model", "attempt")
 """Once a client request; once a model call asked for; once a try at one target."""
@@ -16,95 +19,135 @@ _MAKERS = {name: stock.maker for name, stock in STOCK.items()}
 
 
 class Layer(NamedTuple):
-    """One middleware of a ring: the name by which `use:` asks for it, its own settings, and where it comes from."""
+    """One middleware of a ring."""
 
     name: str
-    middleware: Any
-    settings: Mapping[str, Any]
+    """By which `use:` asks for it."""
     origin: str
+    """`stock`, or where it was found: `plugins/tenant.py:12`, `module:Name`."""
+    settings: Mapping[str, Any]
+    """Those of its own entry. They may hold secrets."""
+    middleware: Middleware
+    component: Any
+    """What the name stands for: started and closed with the gateway."""
+
+
+class Entry(NamedTuple):
+    """What the configuration says of one layer."""
+
+    place: str
+    name: str
+    settings: dict[str, Any]
 
 
 Rings = Mapping[str, list[Layer]]
 """By a ring's name its layers, the first one outermost."""
 
 
-def build_rings(config: Config, components: Components, problems: list[Problem]) -> Rings:
+def build_rings(config: Config, components: Components, env: Env, problems: list[Problem]) -> Rings:
     """The layers of all three rings. What is wrong is added to `problems`."""
-    blocks = {stock.block: _block(config, stock.block) for stock in STOCK.values() if stock.block is not None}
-    rings: dict[str, list[Layer]] = {}
-    for ring in RINGS:
-        given = _given(config, ring)
-        layers = rings[ring] = []
-        for place, name, settings in _entries(ring, given, blocks, problems):
+    return _Builder(config, components, env, problems).rings()
+
+
+class _Builder:
+    def __init__(self, config: Config, components: Components, env: Env, problems: list[Problem]) -> None:
+        self._pipeline = config.pipeline or {}
+        self._blocks = {name: _block(config, stock.block) for name, stock in STOCK.items()}
+        self._components = components
+        self._env = env
+        self._problems = problems
+
+    def rings(self) -> Rings:
+        for name in self._pipeline:
+            if name not in RINGS:
+                self._problem("pipeline", f"the name {name!r} is not known here; the rings are {', '.join(RINGS)}")
+        return {ring: self._layers(ring) for ring in RINGS}
+
+    def _problem(self, place: str, message: str) -> None:
+        self._problems.append(Problem(place, message))
+
+    def _layers(self, ring: str) -> list[Layer]:
+        layers = []
+        given = self._pipeline.get(ring)
+        entries = list(self._default(ring) if given is None else self._given(f"pipeline.{ring}", given))
+        for entry in entries:
             try:
-                layers.append(_layer(ring, place, name, settings, blocks, components))
+                layers.append(self._layer(ring, entry))
             except ConfigError as error:
-                problems += error.problems
-        if given is not None:
-            problems += _left_out(ring, [layer.name for layer in layers], blocks)
-    return rings
+                self._problems += error.problems
+        for name in self._of(ring):
+            if name not in [entry.name for entry in entries]:
+                # Whoever configures keys must not serve without them.
+                self._problem(
+                    f"pipeline.{ring}",
+                    f"the block {STOCK[name].block!r} is configured, and this ring leaves {name!r} out; "
+                    f"add {{use: {name}}}, or take the block out",
+                )
+        return layers
+
+    def _of(self, ring: str) -> list[str]:
+        """The stock middlewares whose block is configured, and that stand in this ring."""
+        return [name for name, stock in STOCK.items() if ring in stock.rings and self._blocks[name] is not None]
+
+    def _default(self, ring: str) -> Iterator[Entry]:
+        for name in self._of(ring):
+            yield Entry(STOCK[name].block or name, name, {})
+
+    def _given(self, ring_place: str, given: Any) -> Iterator[Entry]:
+        if not isinstance(given, list):
+            self._problem(ring_place, f"expected a list of entries, found {given!r}")
+            return
+        for number, entry in enumerate(given):
+            place = f"{ring_place}[{number}]"
+            settings = dict(entry) if isinstance(entry, dict) else {"use": entry}
+            name = settings.pop("use", None)
+            if isinstance(name, str) and name:
+                yield Entry(place, name, settings)
+            else:
+                self._problem(place, f"expected a name, or {{use: NAME}} with settings, found {entry!r}")
+
+    def _layer(self, ring: str, entry: Entry) -> Layer:
+        found = self._components.find(entry.name, _MAKERS, f"{entry.place}.use")
+        if not found.stock:
+            return self._plugin(entry, found)
+        stock = STOCK[entry.name]
+        if ring not in stock.rings:
+            homes = " or ".join(stock.rings)
+            raise ConfigError([Problem(f"{entry.place}.use", f"{entry.name} belongs into {homes}, not into {ring}")])
+        try:
+            own = made(found, entry.name, {**(self._blocks[entry.name] or {}), **entry.settings}, "")
+        except ConfigError as error:
+            raise ConfigError([_placed(problem, entry, stock.block) for problem in error.problems]) from error
+        return Layer(entry.name, found.origin, entry.settings, own, own)
+
+    def _plugin(self, entry: Entry, found: Found) -> Layer:
+        """A middleware of somebody else's, under watch."""
+        place, name, settings = entry
+        own = {key: value for key, value in settings.items() if key != "timeout"}
+        component = made(found, name, own, place)
+        wrong = f"{place}.timeout"
+        try:
+            seconds = Duration.parse(settings.get("timeout", TIMEOUT))
+            if seconds <= 0:
+                raise ValueError("expected a duration above 0")
+            wrong = f"{place}.use"
+            middleware = as_middleware(component, f"{name} ({found.origin})", self._env.threads)
+        except ValueError as error:
+            raise ConfigError([Problem(wrong, str(error))]) from error
+        return Layer(name, found.origin, settings, Plugin(name, middleware, seconds, self._env.log), component)
 
 
-def _given(config: Config, ring: str) -> list[Any] | None:
-    return None if config.pipeline is None else config.pipeline.get(ring)
-
-
-def _block(config: Config, name: str) -> Mapping[str, Any] | None:
+def _block(config: Config, name: str | None) -> Mapping[str, Any] | None:
     """A top-level block's keys; None where it is absent or says `enabled: false`."""
-    block = getattr(config, name)
+    block = None if name is None else getattr(config, name)
     if isinstance(block, msgspec.Struct):
         block = {field: getattr(block, field) for field in block.__struct_fields__}
     return None if block is None or block.get("enabled") is False else block
 
 
-def _entries(
-    ring: str, given: list[Any] | None, blocks: Mapping[str, Any], problems: list[Problem]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each entry of a ring: its place, its name, its own settings."""
-    if given is None:
-        for name, stock in STOCK.items():
-            if ring in stock.rings and stock.block is not None and blocks[stock.block] is not None:
-                yield stock.block, name, {}
-        return
-    for number, entry in enumerate(given):
-        place = f"pipeline.{ring}[{number}]"
-        settings = dict(entry) if isinstance(entry, dict) else {"use": entry}
-        used = settings.pop("use", None)
-        if isinstance(used, str) and used:
-            yield place, used, settings
-        else:
-            problems.append(Problem(place, f"expected a name, or {{use: NAME}} with settings, found {entry!r}"))
-
-
-def _layer(
-    ring: str, place: str, name: str, settings: dict[str, Any], blocks: Mapping[str, Any], components: Components
-) -> Layer:
-    found = components.find(name, _MAKERS, f"{place}.use")
-    stock = STOCK.get(name)
-    if stock is None:
-        return Layer(name, made(found, name, settings, place), settings, found.origin)
-    if ring not in stock.rings:
-        raise ConfigError([Problem(place, f"{name} belongs into the ring {' or '.join(stock.rings)}, not {ring}")])
-    block = (blocks[stock.block] if stock.block is not None else None) or {}
-    try:
-        return Layer(name, made(found, name, {**block, **settings}, ""), settings, found.origin)
-    except ConfigError as error:
-        raise ConfigError([_placed(problem, place, stock.block, settings) for problem in error.problems]) from error
-
-
-def _placed(problem: Problem, place: str, block: str | None, settings: Mapping[str, Any]) -> Problem:
+def _placed(problem: Problem, entry: Entry, block: str | None) -> Problem:
     """A problem with the settings, placed where these stand: in the entry itself or in the block of its defaults."""
     key = problem.place.partition(".")[0].partition("[")[0]
-    holder = place if block is None or key in settings or (not key and settings) else block
+    there = block is None or key in entry.settings or (not key and entry.settings)
+    holder = entry.place if there or block is None else block
     return problem._replace(place=f"{holder}.{problem.place}" if problem.place else holder)
-
-
-def _left_out(ring: str, names: list[str], blocks: Mapping[str, Any]) -> Iterator[Problem]:
-    """The blocks whose middleware a given ring lacks: whoever configures keys must not serve without them."""
-    for name, stock in STOCK.items():
-        if ring in stock.rings and stock.block is not None and blocks[stock.block] is not None and name not in names:
-            yield Problem(
-                f"pipeline.{ring}",
-                f"the block {stock.block!r} is configured, and this ring leaves {name!r} out; "
-                f"add {{use: {name}}}, or take the block out",
-            )

@@ -81,6 +81,15 @@ class Wait:
         if self._task is not None:
             self._task.cancel(reason)
 
+    def pause(self) -> None:
+        """The time from now on does not count."""
+        self._patience.end(self)
+
+    def resume(self) -> None:
+        """The limit begins anew."""
+        if self._reason is None:
+            self._patience.begin(self)
+
     def __enter__(self) -> None:
         self._task = asyncio.current_task()
         self._patience.begin(self)

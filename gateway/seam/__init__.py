@@ -10,17 +10,20 @@ from gateway.seam.errors import (
     GatewayError,
     InvalidRequest,
     ModelNotFound,
+    PluginFailed,
     TooLarge,
     Unauthorized,
     Unavailable,
     UpstreamError,
     UpstreamTimeout,
 )
+from gateway.seam.http import Http, HttpAnswer
 from gateway.seam.protocols import Component, Filter, Handler, Middleware, Node, Provider, TextFilter
 from gateway.seam.reply import Given, Head, Reply, Source, fold, unfold
 from gateway.seam.request import Request, Text
 from gateway.seam.ring import owned, ring
 from gateway.seam.settings import Duration, Settings, Size
+from gateway.seam.threads import Threads
 from gateway.seam.timeouts import Timeouts
 from gateway.wire.parts import Key, Part, Usage
 
@@ -38,6 +41,8 @@ __all__ = [
     "Given",
     "Handler",
     "Head",
+    "Http",
+    "HttpAnswer",
     "Inbound",
     "InvalidRequest",
     "Key",
@@ -46,6 +51,7 @@ __all__ = [
     "Node",
     "Outcome",
     "Part",
+    "PluginFailed",
     "Provider",
     "Reply",
     "Request",
@@ -56,6 +62,7 @@ __all__ = [
     "Tasks",
     "Text",
     "TextFilter",
+    "Threads",
     "Timeouts",
     "TooLarge",
     "Unauthorized",

@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.seam.http import Http
+from gateway.seam.threads import Threads
+
 if TYPE_CHECKING:
     from gateway.seam.protocols import Handler
 
@@ -50,16 +53,20 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 class Env:
     """What components may use.
 
-    `http` is the client that talks to providers, `run` the dispatcher (a step's way to call a model), `clock` a
-    monotonic clock in seconds, `metrics` the Prometheus registry.
+    `http` is a client for plain requests, `run` the dispatcher (a step's way to call a model), `clock` a
+    monotonic clock in seconds, `metrics` the Prometheus registry. `tasks` is where tasks start, `threads` where
+    synchronous code runs that may block.
     """
 
-    http: Any
+    http: Http
     metrics: Any
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("gateway"))
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
+    thread_count: int = 16
     tasks: Tasks = field(init=False)
+    threads: Threads = field(init=False)
     run: "Handler" = field(init=False)
 
     def __post_init__(self) -> None:
         self.tasks = Tasks(self.log)
+        self.threads = Threads(self.thread_count, self.log)

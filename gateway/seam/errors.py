@@ -93,3 +93,11 @@ class UpstreamTimeout(UpstreamError):
     """The provider did not answer within one of the timeouts; the message names which."""
 
     status, code = 504, "upstream_timeout"
+
+
+class PluginFailed(GatewayError):
+    """A plugin failed, or did what its contract does not allow; the message names it, the log has the rest."""
+
+    def __init__(self, message: str, *, status: int = 500, code: str = "plugin_failed") -> None:
+        # Not retryable: it stands before every target.
+        super().__init__(message, status=status, code=code, retryable=False)

@@ -31,12 +31,14 @@ class _Running:
     def feed(self, event: Chunk, text: str) -> str:
         self.event = event
         left = self.filter.feed(text)
-        return left if self.given is None else self._passed(text, left)
+        return left if self.given is None and type(left) is str else self._passed(text, left)
 
     def end(self) -> str:
         return self._passed("", self.filter.end())
 
     def _passed(self, given: str, text: str) -> str:
+        if not isinstance(text, str):
+            raise TypeError(f"{type(self.filter).__qualname__} gave {text!r} where a text is due")
         if self.given is not None and self.text is not None:
             self.given.append(given)
             self.text.append(text)
