@@ -117,7 +117,8 @@ class _Builder:
         try:
             own = made(found, entry.name, {**(self._blocks[entry.name] or {}), **entry.settings}, "")
         except ConfigError as error:
-            raise ConfigError([_placed(problem, entry, stock.block) for problem in error.problems]) from error
+            block = None if self._blocks[entry.name] is None else stock.block
+            raise ConfigError([_placed(problem, entry, block) for problem in error.problems]) from error
         return Layer(entry.name, found.origin, entry.settings, own, own)
 
     def _plugin(self, entry: Entry, found: Found) -> Layer:
@@ -148,6 +149,6 @@ def _block(config: Config, name: str | None) -> Mapping[str, Any] | None:
 def _placed(problem: Problem, entry: Entry, block: str | None) -> Problem:
     """A problem with the settings, placed where these stand: in the entry itself or in the block of its defaults."""
     key = problem.place.partition(".")[0].partition("[")[0]
-    there = block is None or key in entry.settings or (not key and entry.settings)
-    holder = entry.place if there or block is None else block
+    own = key in entry.settings or (not key and entry.settings)
+    holder = entry.place if own or block is None else block
     return problem._replace(place=f"{holder}.{problem.place}" if problem.place else holder)

@@ -37,12 +37,12 @@ def as_middleware(thing: Any, name: str, threads: Threads) -> Middleware:
     if inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
         raise ValueError(f"{name} has a `yield`, so that it is a generator and no middleware; {WANTED}")
     pair, alone = takes(thing, 2), takes(thing, 1)
-    if inspect.iscoroutinefunction(called):
+    if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(thing):
         if not pair:
             raise ValueError(f"{name} takes {inspect.signature(thing)}, not (call, call_next); {WANTED}")
         middleware: Middleware = thing
         return middleware
-    if not alone:
+    if pair or not alone:
         lacks = "is not `async`" if pair else f"takes {inspect.signature(thing)}"
         raise ValueError(f"{name} {lacks}; {WANTED}")
     return Check(thing, threads)

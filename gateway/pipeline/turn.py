@@ -114,9 +114,7 @@ class Turn:
 
     def dropped(self) -> None:
         """A Reply is gone that the plugin neither returned nor read nor closed."""
-        self.plugin.log.warning(
-            "the plugin %r dropped the Reply of its call_next on %s", self.plugin.name, self.call.id
-        )
+        self.plugin.log.warning("the plugin %r dropped the Reply of call_next on %s", self.plugin.name, self.call.id)
 
     async def _settled(self, rest: Awaitable[Any]) -> None:
         try:
