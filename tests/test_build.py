@@ -126,7 +126,8 @@ def test_a_module_that_breaks_when_imported_is_told(tmp_path: Path, monkeypatch:
     sys.modules.pop("broken_provider", None)
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     found = problems(
         {
             "server": {"host": "0.0.0.0"},

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from gateway.seam.errors import InvalidRequest
-from gateway.wire.request_texts import Origin, Path, Place, places
-from gateway.wire.verbatim import INVALID, encode, open_object, put, splice
+from gateway.wire.request_texts import INSTRUCTED, Origin, Path, Place, instructed, places
+from gateway.wire.verbatim import INVALID, encode, open_array, open_object, put, splice
 
 _decode = msgspec.json.Decoder().decode
 
@@ -112,6 +112,17 @@ class Request:
         for place in found:
             yield Text(self, place)
 
+    def instruct(self, text: str) -> bool:
+        """Put a system text in front of those that came; False where the dialect has no place for one."""
+        member = INSTRUCTED.get(self.surface)
+        if member is None or (value := instructed(self.surface, self.body.get(member), text)) is None:
+            return False
+        self._body = {**self.body, member: value}
+        if self._raw is not None:
+            old = self._members[member] if member in self._members else open_object(self._raw).get(member)
+            self._members = self._members | {member: instructed(self.surface, _opened(old), text)}
+        return True
+
     def copy(self, *, model: str | None = None, stream: bool | None = None, surface: str | None = None) -> "Request":
         """The same request, changed. Bytes and document are shared until one of the two writes."""
         copy = Request.__new__(Request)
@@ -150,6 +161,13 @@ def _spliced(source: bytes, members: Mapping[str, bytes]) -> bytes:
         return splice(source, members)
     except INVALID as error:  # bytes that nobody has looked at before: a name that is not UTF-8
         raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+
+
+def _opened(value: Any) -> Any:
+    """An unread value; of a list, only the list itself: what it holds keeps its bytes."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    return open_array(value) if bytes(value)[:1] == b"[" else msgspec.json.decode(value)
 
 
 def _at(body: Any, path: Path) -> Any:

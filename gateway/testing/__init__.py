@@ -2,6 +2,7 @@
 
 from gateway.testing.background import Background
 from gateway.testing.calls import answer, answering, ask, chat_call
+from gateway.testing.plugins import use
 from gateway.testing.served import Served, serve
 from gateway.testing.upstream import Received, Upstream, Wire, completion, events
 
@@ -18,4 +19,5 @@ __all__ = [
     "completion",
     "events",
     "serve",
+    "use",
 ]

@@ -15,6 +15,24 @@ class Place(NamedTuple):
     origin: Origin
 
 
+INSTRUCTED = {"chat": "messages", "messages": "system"}
+"""The top-level member that holds a dialect's system text."""
+
+
+def instructed(surface: str, value: Any, text: str) -> Any:
+    """That member's value with a system text in front of what it holds; None where it is not of the shape.
+
+    A list is not opened further: its items may be unread JSON.
+    """
+    if surface == "chat":
+        return [{"role": "system", "content": text}, *value] if isinstance(value, list) else None
+    if value is None:
+        return text
+    if isinstance(value, str):
+        return f"{text}\n\n{value}"
+    return [{"type": "text", "text": text}, *value] if isinstance(value, list) else None
+
+
 _ORIGINS: dict[str, Origin] = {
     "system": "system",
     "developer": "system",

@@ -206,3 +206,63 @@ def test_a_name_that_is_not_utf8_is_the_clients_error() -> None:
         _ = request.copy(model="b").raw
     with pytest.raises(InvalidRequest, match="not valid JSON"):
         request.spliced({"stream_options": b"{}"})
+
+
+# ---- system texts
+
+
+@pytest.mark.parametrize(
+    ("surface", "raw", "instructed"),
+    [
+        ("chat", b'{"messages":[]}', b'{"messages":[{"role":"system","content":"Be \\"kind\\"."}]}'),
+        (
+            "chat",
+            b'{"messages":[ {"role":"user","n":1.00} ],"seed":1.00}',
+            b'{"messages":[{"role":"system","content":"Be \\"kind\\"."},{"role":"user","n":1.00}],"seed":1.00}',
+        ),
+        ("messages", b'{"messages":[],"n":1.00}', b'{"messages":[],"n":1.00,"system":"Be \\"kind\\"."}'),
+        ("messages", b'{"system":null}', b'{"system":"Be \\"kind\\"."}'),
+        ("messages", b'{"system":"Short."}', b'{"system":"Be \\"kind\\".\\n\\nShort."}'),
+        (
+            "messages",
+            b'{"system":[{"type":"text","text":"Short.","n":1.00}]}',
+            b'{"system":[{"type":"text","text":"Be \\"kind\\"."},{"type":"text","text":"Short.","n":1.00}]}',
+        ),
+    ],
+)
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_system_text_is_put_in_front(surface: str, raw: bytes, instructed: bytes, looked: bool) -> None:
+    one = Request(surface, raw)
+    before = one.copy()
+    if looked:
+        assert one.raw == raw
+        assert one.body == json.loads(raw)
+    assert one.instruct('Be "kind".')
+    assert one.body == json.loads(instructed)
+    assert one.raw == instructed
+    assert read(one)[0].startswith('Be "kind".')
+    assert before.raw == raw  # a copy does not see it
+    of_document = Request(surface, body=json.loads(raw))
+    assert of_document.instruct('Be "kind".')
+    assert json.loads(of_document.raw) == json.loads(instructed)
+
+
+def test_system_texts_and_other_writes_mix() -> None:
+    one = request()
+    write(one, "ONE")
+    assert one.instruct("inner")
+    assert one.instruct("outer")
+    write(one, "OUTER", "inner", "one")
+    assert read(one) == ["OUTER", "inner", "one", "two"]
+    assert json.loads(one.raw) == one.body
+    assert b"9999999999999999999999.0" in one.raw
+
+
+@pytest.mark.parametrize(
+    ("surface", "raw"),
+    [("embeddings", b'{"input":"x"}'), ("chat", b'{"messages":"x"}'), ("chat", b"{}"), ("messages", b'{"system":5}')],
+)
+def test_where_there_is_no_place_for_a_system_text_nothing_changes(surface: str, raw: bytes) -> None:
+    one = Request(surface, raw)
+    assert not one.instruct("x")
+    assert one.raw is raw
