@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -17,6 +17,7 @@ from gateway.components import Components, made, takes
 from gateway.config.load import parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
+from gateway.library import Run
 from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.pipeline.rings import build_rings
 from gateway.providers.mock import Mock
@@ -48,6 +49,15 @@ LOCAL_KEY = "sk-local"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+class Plan(NamedTuple):
+    """A model of the file as it was built."""
+
+    targets: tuple[str, ...]
+    """`provider/model` each; the first one serves."""
+    aliases: tuple[str, ...]
+    timeouts: Timeouts
+
+
 class Gateway:
     """A gateway built from a configuration: `app` is its ASGI application, `run` its way to call a model.
 
@@ -65,9 +75,11 @@ class Gateway:
         problems: list[Problem] = []
         self._components = Components()
         self.rings = build_rings(config, self._components, self.env, problems)
-        """The middlewares that callers' requests pass, by ring: what `gateway explain` shows."""
+        """The middlewares that calls pass, by ring, the outermost first; beside them metrics stand outside all."""
         auth = self._auth()
         _check_address(config.server.host, config.auth if auth is None else auth.settings, problems)
+        self.models: dict[str, Plan] = {}
+        """The models that the file names, as they were built."""
         self._providers, off = self._build_providers(problems)
         self.catalog = self._build_catalog(off, problems)
         if problems:
@@ -78,6 +90,8 @@ class Gateway:
         if (config.orchestrator or {}).get("enable_metrics", True):
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
+        self.run = Run(self.env, self.catalog, self._default_model())
+        """`await gateway.run("mock/echo", messages=[…])`: a model's answer without HTTP."""
         self._closing = AsyncExitStack()
         self.app = application(
             House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model()),
@@ -105,6 +119,8 @@ class Gateway:
                         raise RuntimeError(f"{place} could not start: {error}") from error
             stack.push_async_callback(self.env.threads.drain, self.config.server.shutdown_grace)
             stack.push_async_callback(self.env.tasks.drain)
+            stack.push_async_callback(self.run.aclose)
+            self.run.start()
             self._closing = stack.pop_all()
         return self
 
@@ -173,6 +189,7 @@ class Gateway:
                 problems.append(Problem(f"{place}.targets", "a model needs at least one target"))
                 continue
             handler = route(entry.targets[0], entry.timeout, place)
+            self.models[name] = Plan(tuple(target.to for target in entry.targets), tuple(entry.aliases), entry.timeout)
             for alias in (name, *entry.aliases):
                 if alias in handlers:
                     problems.append(Problem(place, f"the name {alias!r} stands for two models"))

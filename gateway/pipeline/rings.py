@@ -1,5 +1,6 @@
 """The three rings, from the configuration's `pipeline:` or by default."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from gateway.seam import Duration, Env, Middleware
 
 RINGS = ("request", "model", "attempt")
 """Once a client request; once a model call asked for; once a try at one target."""
+_SECRET = re.compile(r"key|secret|token|password|credential|auth|url", re.IGNORECASE)
 _MAKERS = {name: stock.maker for name, stock in STOCK.items()}
 
 
@@ -26,10 +28,15 @@ class Layer(NamedTuple):
     origin: str
     """`stock`, or where it was found: `plugins/tenant.py:12`, `module:Name`."""
     settings: Mapping[str, Any]
-    """Those of its own entry. They may hold secrets."""
+    """Those of its own entry. They may hold secrets: `shown` is what may be printed."""
     middleware: Middleware
     component: Any
     """What the name stands for: started and closed with the gateway."""
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The settings, with `…` for every text that may be a secret."""
+        return {name: _shown(name, value) for name, value in self.settings.items()}
 
 
 class Entry(NamedTuple):
@@ -152,3 +159,11 @@ def _placed(problem: Problem, entry: Entry, block: str | None) -> Problem:
     own = key in entry.settings or (not key and entry.settings)
     holder = entry.place if own or block is None else block
     return problem._replace(place=f"{holder}.{problem.place}" if problem.place else holder)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shown(f"{name}.{key}", item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(name, item) for item in value]
+    return "…" if isinstance(value, str) and (_SECRET.search(name) or "://" in value or len(value) > 60) else value

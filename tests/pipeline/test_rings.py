@@ -14,8 +14,8 @@ from gateway.config.problems import ConfigError
 from gateway.pipeline.rings import RINGS
 from gateway.pipeline.stock import STOCK
 from gateway.seam import Call, Env, Handler, Reply, Settings
-from gateway.testing import events
-from tests.doors import Doors, opened
+from gateway.testing import Received, Wire, completion, events
+from tests.doors import error_of, opened
 
 HERE = __name__
 KEYS = {"keys": [{"name": "dev", "key": "sk-dev"}]}
@@ -210,23 +210,37 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 BROKEN = """
 import asyncio
+import functools
 from gateway.seam import Reply
 
+def meant(function):
+    @functools.wraps(function)
+    async def guarded(call, call_next):
+        is_meant = call.request.body["user"] == function.__name__
+        return await (function(call, call_next) if is_meant else call_next(call))
+    return guarded
+
+@meant
 async def raises(call, call_next):
     raise RuntimeError("sk-secret")
 
 def raises_in_a_thread(call):
-    raise RuntimeError("sk-secret")
+    if call.request.body["user"] == "raises_in_a_thread":
+        raise RuntimeError("sk-secret")
 
+@meant
 async def returns_nothing(call, call_next):
     await (await call_next(call)).aclose()
 
+@meant
 async def hangs(call, call_next):
     await asyncio.Event().wait()
 
+@meant
 async def taps(call, call_next):
     return (await call_next(call)).tap(lambda batch: 1 / 0)
 
+@meant
 async def breaks_its_source(call, call_next):
     reply = await call_next(call)
     async def batches():
@@ -235,38 +249,33 @@ async def breaks_its_source(call, call_next):
             yield batch
     return Reply(call, batches(), reply.head, inner=reply)
 """
+KINDS = ("raises", "raises_in_a_thread", "returns_nothing", "hangs", "taps", "breaks_its_source")
 
 
 @pytest.mark.parametrize("ring", RINGS)
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_plugin_that_fails_is_an_error_with_its_name(plugins: Path, ring: str, stream: bool) -> None:
+def test_a_plugin_that_fails_is_an_error_with_its_name(plugins: Path, ring: str) -> None:
     (plugins / "broken.py").write_text(BROKEN)
 
-    def ask(doors: Doors, name: str) -> None:
-        answer = doors.chat("up/m", stream=stream)
-        status, code = (504, "plugin_timeout") if name == "hangs" else (500, "plugin_failed")
-        assert answer.status_code in (status, 200)
-        assert f"broken:{name}" in answer.text
-        assert f'"code":"{code}"' in answer.text
-        assert "sk-secret" not in answer.text
-        if answer.status_code == 200:  # the failure came behind the first content
-            assert stream
-            assert "[DONE]" not in answer.text
+    async def script(request: Received, wire: Wire) -> None:
+        if request.json.get("stream"):
+            await wire.stream(events("Hel", "lo."))
         else:
-            assert answer.json()["error"]["type"] == "server_error"
+            await wire.json(completion())
 
-    for name in ("raises", "raises_in_a_thread", "returns_nothing", "hangs", "taps", "breaks_its_source"):
-        entry = {"use": f"broken:{name}"} | ({"timeout": "50ms"} if name == "hangs" else {})
-        with opened({"pipeline": {ring: [entry]}}) as doors:
-
-            async def script(request: Any, wire: Any) -> None:
-                await wire.stream(events("Hel", "lo."))
-
-            if stream:
-                doors.upstream.script = script
-            ask(doors, name)
-            doors.quiet()
-            assert doors.served.connections >= 0
+    entries = [{"use": f"broken:{kind}", "timeout": "100ms" if kind == "hangs" else "30s"} for kind in KINDS]
+    with opened({"pipeline": {ring: entries}}) as doors:
+        doors.upstream.script = script
+        for kind in KINDS:
+            for stream in (False, True):
+                answer = doors.chat("up/m", stream=stream, user=kind)
+                status, code = (504, "plugin_timeout") if kind == "hangs" else (500, "plugin_failed")
+                assert answer.status_code == status
+                error = error_of(answer.content)
+                assert f"'broken:{kind}'" in error["message"]
+                assert (error["code"], error["type"]) == (code, "server_error")
+                assert "sk-secret" not in answer.text
+                doors.quiet()
+        assert doors.chat("up/m", user="none").status_code == 200
 
 
 def test_a_client_that_leaves_ends_a_plugins_wait(plugins: Path) -> None:
@@ -304,3 +313,28 @@ def test_threads_are_drained_when_the_gateway_is_left() -> None:
         assert over == [True]
 
     asyncio.run(main())
+
+
+def test_what_may_be_a_secret_is_not_shown() -> None:
+    entry = {
+        "use": "slack_errors",
+        "url": "https://hooks.slack.com/services/T/B/sk-secret",
+        "every": "1m",
+        "patience": 5,
+    }
+    (layer,) = Gateway.load({"providers": MOCK, "pipeline": {"request": [entry]}}).rings["request"]
+    assert layer.shown == {"url": "…", "every": "1m", "patience": 5}
+    assert layer.origin == "plugins/slack_errors.py:12"
+    nested = layer._replace(settings={"api": {"key": "k", "name": "n"}, "list": ["a", "x://y"], "text": "x" * 61})
+    assert nested.shown == {"api": {"key": "…", "name": "n"}, "list": ["a", "…"], "text": "…"}
+
+
+def test_models_as_they_were_built() -> None:
+    models = {
+        "fast": {"targets": [{"to": "mock/echo"}], "aliases": ["quick"], "timeout": {"total": "3s"}},
+        "e": "mock/x",
+    }
+    gateway = Gateway.load({"providers": MOCK, "models": models})
+    assert gateway.models["fast"][:2] == (("mock/echo",), ("quick",))
+    assert gateway.models["fast"].timeouts.total == 3
+    assert gateway.models["e"].targets == ("mock/x",)
