@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.seam.call import Call, Ending, Outcome, run_endings
 from gateway.seam.chunk import Batch, Chunk
-from gateway.seam.errors import UpstreamError
+from gateway.seam.errors import InvalidRequest, UpstreamError
 from gateway.seam.rewrite import Rewriter
 from gateway.wire.dialect import DIALECTS
 from gateway.wire.parts import Key, Usage
+from gateway.wire.said import SAID
 from gateway.wire.verbatim import INVALID
 
 if TYPE_CHECKING:
@@ -137,6 +138,18 @@ class Reply:
     def of(cls, call: Call, chunk: Chunk, head: Head | None = None) -> "Reply":
         """A whole answer that is there already."""
         return cls(call, Given((Batch.of((chunk,)),)), head, surface=chunk.codec.surface)
+
+    @classmethod
+    def saying(cls, call: Call, text: str) -> "Reply":
+        """A whole answer of one text, in the call's dialect, that cost no tokens: for whoever answers by itself.
+
+        Raises `InvalidRequest` where the dialect's answers are no texts (embeddings).
+        """
+        request = call.request
+        if request.surface not in SAID:
+            raise InvalidRequest(f"A call of {request.surface} has no answer that is a text.")
+        codec, say = SAID[request.surface]
+        return cls.of(call, Chunk(say(call.id, request.model, text), codec))
 
     # ---- verbs
 

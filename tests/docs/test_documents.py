@@ -38,9 +38,13 @@ def served() -> Iterator[Served]:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_each_configuration_loads(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A configuration in the documents builds a gateway, custom providers included."""
-    for source in examples():
-        (tmp_path / source[0]).write_text(source[1])
+    for name, source in examples():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    for path in ROOT.glob("plugins/*.py"):
+        (tmp_path / "plugins" / path.name).write_text(path.read_text())
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     import yaml
 
     Gateway(parse(yaml.safe_load(text), ENVIRONMENT))
@@ -51,7 +55,7 @@ def examples() -> list[tuple[str, str]]:
     found = []
     for path in DOCUMENTS:
         for match in FENCE.finditer(path.read_text()):
-            if match[1] == "python" and (name := re.match(r"# (\w+\.py)\n", match[2])):
+            if match[1] == "python" and (name := re.match(r"# ((?:\w+/)?\w+\.py)\n", match[2])):
                 found.append((name[1], match[2]))
     return found
 
@@ -84,6 +88,7 @@ def test_the_custom_provider_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     from openai import OpenAI
 
     for name, text in examples():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     with serve({"providers": {"shout": {"type": "shouting:Shouting"}}}) as served:

@@ -17,6 +17,7 @@ from gateway.seam import (
     Chunk,
     Given,
     Head,
+    InvalidRequest,
     Outcome,
     Reply,
     Request,
@@ -600,3 +601,24 @@ async def test_nothing_of_a_call_waits_for_the_garbage_collector() -> None:
             assert [ref() for ref in await one(end)] == [None] * 4, end
     finally:
         gc.enable()
+
+
+# ---- answers of one's own
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+async def test_a_text_said_in_each_dialect(surface: str) -> None:
+    call = Call(Request(surface, b"{}", model="m"), Tasks(logging.getLogger("test")), id="req_1")
+    outcomes: list[Outcome] = []
+    reply = Reply.saying(call, 'Not "now".').on_end(outcomes.append)
+    chunk = await reply.whole()
+    assert [(part.kind, part.text) for part in chunk.parts()] == [("text", 'Not "now".')]
+    assert chunk.codec.surface == surface
+    assert json.loads(chunk.raw)["model"] == "m"
+    assert outcomes == [Outcome("ok", Usage(0, 0))]
+
+
+def test_where_answers_are_no_texts_nothing_can_be_said() -> None:
+    call = Call(Request("embeddings", b"{}"), Tasks(logging.getLogger("test")))
+    with pytest.raises(InvalidRequest, match="embeddings"):
+        Reply.saying(call, "x")
