@@ -25,6 +25,8 @@ FOLDER = Path("plugins")
 """Where drop-in files stand, relative to the working directory."""
 GROUP = "gateway.plugins"
 """The entry points by which an installed package offers components."""
+_ANYTHING = (Exception, SystemExit)
+"""What may go wrong where somebody else's code runs."""
 _NAME = re.compile(r"\w[\w-]*")
 
 
@@ -78,13 +80,16 @@ class Components:
             try:
                 # Compiled here and kept nowhere, so that an edit counts at once.
                 exec(compile(path.read_bytes(), path, "exec"), module.__dict__)  # noqa: S102
-            except Exception as error:
+            except _ANYTHING as error:
                 del sys.modules[module.__name__]
                 raise _broken(place, f"{_shown(path)} cannot be loaded", error, str(path)) from error
             self._modules[path] = module
         return self._modules[path]
 
     def _unknown(self, name: str, known: list[str]) -> str:
+        module, dot, last = name.rpartition(".")
+        if dot and module:
+            return f"nothing is called {name!r}; did you mean {module}:{last}?"
         known += sorted(path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_"))
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)};"
@@ -116,7 +121,7 @@ def _constructed(found: Found, name: str, arguments: tuple[Any, ...], place: str
         raise
     except ValueError as error:  # how a component says that its settings do not fit
         raise _told(place, str(error)) from error
-    except Exception as error:
+    except _ANYTHING as error:
         raise _broken(place, f"{name} cannot be made", error, inspect.getsourcefile(found.maker) or "") from error
 
 
@@ -124,14 +129,14 @@ def _imported(name: str, place: str) -> ModuleType:
     """The module of `module:Name`."""
     try:
         return importlib.import_module(name.partition(":")[0])
-    except Exception as error:  # a module runs when it is imported: anything may go wrong
+    except _ANYTHING as error:  # a module runs when it is imported: anything may go wrong
         raise _broken(place, f"{name!r} cannot be loaded", error, "") from error
 
 
 def _loaded(point: EntryPoint, place: str) -> Any:
     try:
         return point.load()
-    except Exception as error:
+    except _ANYTHING as error:
         raise _broken(place, f"the entry point {point.name} = {point.value!r} cannot be loaded", error, "") from error
 
 
@@ -210,7 +215,7 @@ def _told(place: str, message: str) -> ConfigError:
     return ConfigError([Problem(place, message)])
 
 
-def _broken(place: str, what: str, error: Exception, file: str) -> ConfigError:
+def _broken(place: str, what: str, error: BaseException, file: str) -> ConfigError:
     """What went wrong in somebody's code, and on which line of it."""
     line = _line(error, file)
     kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
@@ -218,7 +223,7 @@ def _broken(place: str, what: str, error: Exception, file: str) -> ConfigError:
     return _told(place, f"{what}: {kind}{text}{f' ({line})' if line else ''}")
 
 
-def _line(error: Exception, file: str) -> str:
+def _line(error: BaseException, file: str) -> str:
     """`file:line` of the author's own line that failed: in `file` where that is known, and never of ours."""
     if isinstance(error, SyntaxError):
         return f"{_shown(Path(error.filename or file))}:{error.lineno}"

@@ -101,6 +101,7 @@ def test_a_file_runs_only_where_it_is_named_and_once(folder: Path) -> None:
             "plugins/tenant.py cannot be loaded: JSONDecodeError: Extra data: line 1 column 3 (char 2) (plugins",
         ),
         ("raise SystemError('x')\n", "plugins/tenant.py cannot be loaded: SystemError: x (plugins/tenant.py:1)"),
+        ("import sys\nsys.exit(3)\n", "plugins/tenant.py cannot be loaded: SystemExit: 3 (plugins/tenant.py:2)"),
         ("\x00", "plugins/tenant.py cannot be loaded: "),
         ("x = 'é'", "plugins/tenant.py cannot be loaded: "),
         ("x = 1\n", "plugins/tenant.py: which of it is meant? it holds no class and no function"),
@@ -127,6 +128,7 @@ def test_near_names_of_what_is_there(folder: Path) -> None:
     assert "did you mean tenant?" in told("tenent")
     assert "did you mean auth?" in told("auht")
     assert "there are auth, lazy, tenant;" in told("zzz")
+    assert told("my.module.Tenant") == "nothing is called 'my.module.Tenant'; did you mean my.module:Tenant?"
     for name in ("../tenant", "a/b", "", ".", "tenant.py"):
         assert "nothing is called" in told(name)
 

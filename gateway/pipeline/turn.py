@@ -40,9 +40,9 @@ class Turn:
             reply: object = await self.own(middleware(self.call, self._next))
             if not isinstance(reply, Reply):
                 found = "nothing" if reply is None else f"a {type(reply).__name__}"
-                raise self.plugin.failed(
-                    self.call, Misuse(f"it returned {found} where a Reply is due; does it lack a return?")
-                )
+                raise self._misused(f"it returned {found} where a Reply is due; does it lack a return?")
+            if reply.over:
+                raise self._misused("it returned a Reply that it had read or closed; return Reply.of(call, chunk)")
         except BaseException:
             for one in handed:
                 await one.aclose()
@@ -115,6 +115,9 @@ class Turn:
     def dropped(self) -> None:
         """A Reply is gone that the plugin neither returned nor read nor closed."""
         self.plugin.log.warning("the plugin %r dropped the Reply of call_next on %s", self.plugin.name, self.call.id)
+
+    def _misused(self, how: str) -> PluginFailed:
+        return self.plugin.failed(self.call, Misuse(how))
 
     async def _settled(self, rest: Awaitable[Any]) -> None:
         try:

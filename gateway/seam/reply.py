@@ -240,6 +240,11 @@ class Reply:
         if not self._ended:
             await self._closed(None)
 
+    @property
+    def over(self) -> bool:
+        """Whether it has been read to its end, broke off, or was closed: nothing more comes of it."""
+        return self._ended
+
     def usage(self) -> tuple[Usage, bool]:
         """The tokens so far, and whether they are estimated."""
         reply = self

@@ -214,6 +214,12 @@ async def text_for_a_reply(call: Call, call_next: Handler) -> Any:
     return "Hello."
 
 
+async def read_already(call: Call, call_next: Handler) -> Reply:
+    reply = await call_next(call)
+    await reply.whole()
+    return reply
+
+
 async def no_call(call: Call, call_next: Handler) -> Reply:
     return await call_next(call.request)  # type: ignore[arg-type]
 
@@ -229,6 +235,7 @@ async def twice_at_once(call: Call, call_next: Handler) -> Reply:
         (nothing_at_all, "it returned a int, and a `def` of the call alone returns nothing"),
         (no_return, "it returned nothing where a Reply is due; does it lack a return?"),
         (text_for_a_reply, "it returned a str where a Reply is due"),
+        (read_already, "it returned a Reply that it had read or closed; return Reply.of(call, chunk)"),
         (no_call, "it called call_next with a Request where the call is due"),
         (twice_at_once, "it called call_next while an earlier call_next was still under way"),
     ],
