@@ -117,8 +117,9 @@ class Gateway:
                         await start(self.env)
                     except Exception as error:
                         raise RuntimeError(f"{place} could not start: {error}") from error
-            stack.push_async_callback(self.env.threads.drain, self.config.server.shutdown_grace)
-            stack.push_async_callback(self.env.tasks.drain)
+            grace = self.config.server.shutdown_grace
+            stack.push_async_callback(self.env.threads.drain, grace)
+            stack.push_async_callback(self.env.tasks.drain, grace)
             stack.push_async_callback(self.run.aclose)
             self.run.start()
             self._closing = stack.pop_all()

@@ -91,6 +91,19 @@ def test_a_provider_of_ones_own() -> None:
     assert Parrot.events == ["start", "close"]
 
 
+def test_a_provider_in_the_plugins_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "bird.py").write_text(
+        "from gateway.seam import Reply\n\n\nclass Bird:\n    surfaces = models = ('chat',)\n\n"
+        "    async def __call__(self, call):\n        return Reply.saying(call, 'Tweet.')\n"
+    )
+    with opened({"providers": {"bird": {}}}) as doors:
+        assert doors.chat("bird/x").json()["choices"][0]["message"]["content"] == "Tweet."
+        assert "Tweet." in doors.chat("bird/x", stream=True).text
+    sys.modules.pop("plugins.bird")
+
+
 @pytest.mark.parametrize(
     ("provider", "told"),
     [

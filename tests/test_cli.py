@@ -47,6 +47,24 @@ def test_check_tells_every_problem_with_its_place_and_exits_1(tmp_path: Path) ->
     ]
 
 
+def test_check_tells_of_a_plugin_the_line_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "tenant.py").write_text("async def tenant(call, call_next):\n    retrun\n    x = = 1\n")
+    (tmp_path / "plugins" / "shape.py").write_text("\ndef shape(call, call_next): ...\n")
+    path = written(tmp_path, "pipeline: {request: [tenant, tenannt], attempt: [shape]}\n")
+    result = run("check", "--config", path)
+    assert result.exit_code == 1
+    first, second, third = (line.removeprefix(f"{path}: pipeline.") for line in result.stderr.splitlines())
+    assert first == (
+        "request[0].use: plugins/tenant.py cannot be loaded: SyntaxError: invalid syntax (plugins/tenant.py:3)"
+    )
+    assert second.startswith("request[1].use: nothing is called 'tenannt'; did you mean tenant?")
+    assert third.startswith(
+        "attempt[0].use: shape (plugins/shape.py:2) is not `async`; a middleware is `async def NAME("
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -25,7 +25,7 @@ class Check:
         """Let the function look at the call, then go on."""
         said = await self._threads.run(self._function, call)
         if said is not None:
-            raise Misuse(f"it returned a {type(said).__name__}, and a `def` of the call alone returns nothing")
+            raise Misuse(f"it returned {type(said).__name__}, and a `def` of the call alone returns nothing")
         return await call_next(call)
 
 

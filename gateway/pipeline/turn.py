@@ -72,16 +72,17 @@ class Turn:
     async def inside(self, awaitable: Awaitable[T]) -> T:
         """Let what is further in work: neither its time nor its errors are the plugin's."""
         wait = self._wait
-        if wait is not None:
-            wait.pause()
+        if wait is None:
+            return await awaitable
+        wait.pause()
         try:
             return await _stepped(awaitable, self._step_inside)
         except BaseException as error:
-            if wait is not None and wait is self._wait:
+            if wait is self._wait:
                 self._foreign = error
             raise
         finally:
-            if wait is not None and wait is self._wait:
+            if wait is self._wait:
                 wait.resume()
 
     def called(self, function: Callable[..., T], *args: Any) -> T:
@@ -121,7 +122,10 @@ class Turn:
 
     async def _settled(self, rest: Awaitable[Any]) -> None:
         try:
-            await rest
+            with _OwnTime(self):
+                await rest
+        except GatewayError as error:
+            self._unheard(error)
         except Exception as error:
             self.plugin.failed(self.call, error)
 
@@ -191,10 +195,16 @@ class _Made:
             raise
 
     async def aclose(self) -> None:
-        await self._reply.aclose()
-        # An async generator that is closed leaves what it was reading as it is.
-        if self._reply.inner is not None:
-            await self._reply.inner.aclose()
+        reply = self._reply
+        try:
+            if not reply.over:
+                await self._turn.own(reply.aclose())
+        except PluginFailed:
+            pass  # the log has it, and nobody reads on
+        finally:
+            # An async generator that is closed leaves what it was reading as it is.
+            if reply.inner is not None:
+                await reply.inner.aclose()
 
 
 @types.coroutine

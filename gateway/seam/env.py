@@ -34,10 +34,21 @@ class Tasks:
         """Let something finish on its own: nobody waits for it, and a client that leaves does not cancel it."""
         self.spawn(_await(awaitable))
 
-    async def drain(self) -> None:
-        """Wait until all tasks are over, those too that others start meanwhile."""
+    async def drain(self, seconds: float | None = None) -> None:
+        """Wait until all tasks are over, those too that others start meanwhile.
+
+        What is not over within `seconds` is cancelled, and the log told; what will not be cancelled is left alone.
+        """
+        loop = asyncio.get_running_loop()
+        until = None if seconds is None else loop.time() + seconds
         while self._live:
-            await asyncio.wait(self._live)
+            await asyncio.wait(self._live, timeout=None if until is None else max(0.0, until - loop.time()))
+            if until is not None and self._live and loop.time() >= until:
+                self._log.warning("%d background tasks did not end within %g s", len(self._live), seconds)
+                for task in self._live:
+                    task.cancel()
+                await asyncio.wait(self._live, timeout=1)
+                return
 
     def _over(self, task: asyncio.Task[Any]) -> None:
         self._live.discard(task)

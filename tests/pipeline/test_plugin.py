@@ -232,7 +232,7 @@ async def twice_at_once(call: Call, call_next: Handler) -> Reply:
 @pytest.mark.parametrize(
     ("function", "told"),
     [
-        (nothing_at_all, "it returned a int, and a `def` of the call alone returns nothing"),
+        (nothing_at_all, "it returned int, and a `def` of the call alone returns nothing"),
         (no_return, "it returned nothing where a Reply is due; does it lack a return?"),
         (text_for_a_reply, "it returned a str where a Reply is due"),
         (read_already, "it returned a Reply that it had read or closed; return Reply.of(call, chunk)"),
@@ -469,6 +469,34 @@ async def test_a_plugin_that_hangs_is_ended_by_its_timeout(
     assert caught.value.message == "The plugin 'tenant' took longer than 0.02 s of its own (its `timeout`)."
     assert "the plugin 'tenant' took longer than 0.02 s on req_test" in caplog.text
     assert len(watched.outcomes) == (0 if function is forever else 1)
+
+
+@pytest.mark.parametrize("way", ["ending", "generator"])
+async def test_a_plugin_that_hangs_behind_the_answer_keeps_nobody(way: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def ends(call: Call, call_next: Handler) -> Reply:
+        return (await call_next(call)).on_end(lambda _: asyncio.Event().wait())
+
+    async def makes(call: Call, call_next: Handler) -> Reply:
+        reply = await call_next(call)
+
+        async def batches() -> AsyncIterator[Batch]:
+            try:
+                async for batch in reply:
+                    yield batch
+            finally:
+                await asyncio.Event().wait()
+
+        return Reply(call, batches(), reply.head, inner=reply)
+
+    watched = Watched()
+    call = chat_call(stream=True)
+    reply = await owned(ring([plugin(ends if way == "ending" else makes, 0.02)], watched), call)
+    await reply.__anext__()
+    await reply.aclose()
+    await call.tasks.drain()
+    assert watched.outcomes == ["cancelled"]
+    assert caplog.text.count("the plugin 'tenant' took longer than 0.02 s on req_test") == 1
+    assert "failed" not in caplog.text
 
 
 async def test_a_function_that_hangs_in_its_thread_is_left_behind() -> None:

@@ -32,6 +32,24 @@ async def test_drain_waits_for_tasks_and_for_those_that_they_start() -> None:
     await tasks.drain()
 
 
+async def test_drain_waits_so_long_and_cancels_what_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    tasks, done = make(), []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            done.append("cancelled")
+
+    tasks.spawn(stubborn())
+    tasks.spawn(asyncio.sleep(0))
+    await tasks.drain(0.02)
+    assert done == ["cancelled"]
+    assert len(tasks) == 0
+    assert "1 background tasks did not end within 0.02 s" in caplog.text
+
+
 async def test_what_a_task_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def broken() -> None:
         raise ValueError("a task broke")
