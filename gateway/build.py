@@ -19,7 +19,7 @@ from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.library import Run
 from gateway.middleware.auth import Auth as AuthMiddleware
-from gateway.pipeline.rings import build_rings
+from gateway.pipeline.rings import build_rings, members
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
@@ -87,7 +87,7 @@ class Gateway:
         models = ring(self._ring("model"), self.catalog)
         self.env.run = partial(owned, models)
         outer = self._ring("request")
-        if (config.orchestrator or {}).get("enable_metrics", True):
+        if members(config.orchestrator).get("enable_metrics", True):
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
         self.run = Run(self.env, self.catalog, self._default_model())

@@ -58,7 +58,7 @@ def build_rings(config: Config, components: Components, env: Env, problems: list
 
 class _Builder:
     def __init__(self, config: Config, components: Components, env: Env, problems: list[Problem]) -> None:
-        self._pipeline = config.pipeline or {}
+        self._pipeline = members(config.pipeline)
         self._blocks = {name: _block(config, stock.block) for name, stock in STOCK.items()}
         self._components = components
         self._env = env
@@ -148,9 +148,14 @@ class _Builder:
 def _block(config: Config, name: str | None) -> Mapping[str, Any] | None:
     """A top-level block's keys; None where it is absent or says `enabled: false`."""
     block = None if name is None else getattr(config, name)
+    return None if block is None or members(block).get("enabled") is False else members(block)
+
+
+def members(block: Any) -> Mapping[str, Any]:
+    """A block's members by name, none where it is absent; those that are blocks themselves stay as they are."""
     if isinstance(block, msgspec.Struct):
-        block = {field: getattr(block, field) for field in block.__struct_fields__}
-    return None if block is None or block.get("enabled") is False else block
+        return {field: getattr(block, field) for field in block.__struct_fields__}
+    return block or {}
 
 
 def _placed(problem: Problem, entry: Entry, block: str | None) -> Problem:
