@@ -18,6 +18,7 @@ from gateway.config.load import parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.library import Run
+from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.pipeline.rings import build_rings, members
 from gateway.providers.mock import Mock
@@ -107,19 +108,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.env.http.aclose)
-            stack.callback(self.env.threads.close)
-            for place, component in self._parts():
-                if (aclose := getattr(component, "aclose", None)) is not None:
-                    stack.push_async_callback(aclose)
-                if (start := getattr(component, "start", None)) is not None:
-                    try:
-                        await start(self.env)
-                    except Exception as error:
-                        raise RuntimeError(f"{place} could not start: {error}") from error
-            grace = self.config.server.shutdown_grace
-            stack.push_async_callback(self.env.threads.drain, grace)
-            stack.push_async_callback(self.env.tasks.drain, grace)
+            await start(stack, self._parts(), self.env, self.config.server.shutdown_grace)
             stack.push_async_callback(self.run.aclose)
             self.run.start()
             self._closing = stack.pop_all()

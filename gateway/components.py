@@ -12,14 +12,16 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.config.load import convert
 from gateway.config.problems import ConfigError, Problem
 from gateway.seam import Settings
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 FOLDER = Path("plugins")
 """Where drop-in files stand, relative to the working directory."""
@@ -64,7 +66,7 @@ class Components:
             return Found(chosen, _where(chosen) or str(path))
         if colon:
             return Found(_attribute(_imported(name, place), name, place), name)
-        offered = {point.name: point for point in entry_points(group=GROUP)}
+        offered = _offered()
         if name in offered:
             return Found(_loaded(offered[name], place), offered[name].value)
         raise _told(place, self._unknown(name, [*stock, *offered]))
@@ -92,8 +94,10 @@ class Components:
             return f"nothing is called {name!r}; did you mean {module}:{last}?"
         known += sorted(path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_"))
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)};"
-        return f"nothing is called {name!r}; {hint} or a file in {self._folder}/, or module:Name"
+        if near:
+            return f"nothing is called {name!r}; did you mean {' or '.join(near)}?"
+        there = ", ".join(known)
+        return f"nothing is called {name!r}; there are {there}; a file in {self._folder}/ or module:Name will do"
 
 
 def made(found: Found, name: str, settings: Mapping[str, Any], place: str) -> Any:
@@ -133,7 +137,14 @@ def _imported(name: str, place: str) -> ModuleType:
         raise _broken(place, f"{name!r} cannot be loaded", error, "") from error
 
 
-def _loaded(point: EntryPoint, place: str) -> Any:
+def _offered() -> "dict[str, EntryPoint]":
+    # It takes a megabyte, which only those pay who name what is neither stock nor a file.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _loaded(point: "EntryPoint", place: str) -> Any:
     try:
         return point.load()
     except _ANYTHING as error:

@@ -157,7 +157,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: nothing is called 'nope'; there are openai, mock; or a file in plugins/, or module:Name",
+        "providers.a.type: nothing is called 'nope'; there are openai, mock; a file in plugins/ or module:Name will do",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",

@@ -160,7 +160,7 @@ def test_an_entry_point(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.metadata.EntryPoint("offered", "tests.test_components:Stock", "gateway.plugins"),
         importlib.metadata.EntryPoint("broken", "nosuch.module:Stock", "gateway.plugins"),
     ]
-    monkeypatch.setattr("gateway.components.entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     assert find("offered") == Found(Stock, "tests.test_components:Stock")
     assert told("broken") == (
         "the entry point broken = 'nosuch.module:Stock' cannot be loaded: No module named 'nosuch'"

@@ -132,6 +132,9 @@ class _Builder:
         """A middleware of somebody else's, under watch."""
         place, name, settings = entry
         own = {key: value for key, value in settings.items() if key != "timeout"}
+        if "timeout" in getattr(getattr(found.maker, "Settings", None), "__struct_fields__", ()):
+            wrong = f"{name} ({found.origin}) has a setting `timeout`, which entries keep for the gateway; rename it"
+            raise ConfigError([Problem(f"{place}.use", wrong)])
         component = made(found, name, own, place)
         wrong = f"{place}.timeout"
         try:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.pipeline.plugin import Plugin
 from gateway.pipeline.shapes import as_middleware
@@ -581,6 +583,41 @@ async def test_plugins_nest_and_each_answers_for_itself() -> None:
     inner = Plugin("inner", broken, 30, LOG)
     with pytest.raises(GatewayError, match="The plugin 'inner' failed"):
         await ask([plugin(passing), inner], chat_call())
+
+
+class Same:
+    def feed(self, text: str) -> str:
+        return text
+
+    def end(self) -> str:
+        return ""
+
+
+async def every_verb(call: Call, call_next: Handler) -> Reply:
+    reply = await call_next(call)
+    return reply.tap(lambda batch: batch.raw).rewrite(lambda key: Same()).on_end(lambda outcome: None)
+
+
+async def its_own(call: Call, call_next: Handler) -> Reply:
+    reply = await call_next(call)
+    return Reply(call, reply, reply.head, inner=reply)
+
+
+@given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=5), stream=st.booleans(), flows=st.booleans())
+@pytest.mark.parametrize("function", [passing, looking, every_verb, its_own])
+async def test_what_a_plugin_leaves_alone_leaves_to_the_byte(
+    function: Function, texts: list[str], stream: bool, flows: bool
+) -> None:
+    async def read(middlewares: list[Plugin]) -> list[bytes]:
+        reply = await owned(ring(middlewares, answering(*texts)), chat_call(stream=stream))
+        batches: list[Batch] = []
+        if flows:
+            await reply.flow(lambda batch: batches.append(batch) is None)
+        else:
+            batches = [batch async for batch in reply]
+        return [batch.raw for batch in batches]
+
+    assert await read([plugin(function)]) == await read([])
 
 
 async def test_usage_is_that_of_what_is_further_in() -> None:

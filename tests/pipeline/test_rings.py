@@ -187,13 +187,23 @@ def test_metrics_stand_outermost_unless_they_are_switched_off() -> None:
         assert "gateway_requests" not in doors.client.get("/metrics").text
 
 
-async def test_what_was_started_is_closed_in_reverse_where_a_start_fails() -> None:
+async def test_a_start_that_fails_is_told_with_the_plugins_name() -> None:
     EVENTS.clear()
     gateway = Gateway.load({"providers": MOCK, "pipeline": {"request": [mark("1"), mark("fails"), mark("3")]}})
     told = rf"^{HERE}:Mark \(in the request ring\) could not start: no licence$"
     with pytest.raises(RuntimeError, match=told):
         await gateway.__aenter__()
     assert EVENTS == ["start 1", "start fails", "close fails", "close 1"]
+
+
+def test_a_setting_that_the_entry_keeps_for_itself_is_told() -> None:
+    class Greedy(Mark):
+        class Settings(Settings):
+            timeout: int = 3
+
+    sys.modules[HERE].Greedy = Greedy  # type: ignore[attr-defined]
+    (problem,) = problems({"pipeline": {"model": [f"{HERE}:Greedy"]}})
+    assert problem.endswith("has a setting `timeout`, which entries keep for the gateway; rename it")
 
 
 # ---- over the wire
