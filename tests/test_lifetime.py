@@ -53,7 +53,7 @@ async def test_in_order_and_in_reverse() -> None:
 
 
 async def test_what_was_started_is_closed_where_a_start_fails() -> None:
-    with pytest.raises(RuntimeError, match="^part 2 could not start: no licence$"):
+    with pytest.raises(RuntimeError, match=r"^part 2 could not start: no licence$"):
         await run(Part("1"), Part("2", "start"), Part("3"))
     assert EVENTS == ["start 1", "start 2", "close 2", "close 1", "close http"]
 
