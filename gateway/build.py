@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.accounts.keys import fingerprint
 from gateway.api.application import application
+from gateway.api.chat import ChatDoor
 from gateway.api.door import House
 from gateway.api.health import MetricsPage, Ready
 from gateway.api.models import ModelsDoor
@@ -91,11 +92,12 @@ class Gateway:
         if members(config.orchestrator).get("enable_metrics", True):
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
-        self.run = Run(self.env, self.catalog, self._default_model())
+        house = House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model())
+        self.run = Run(self.env, self.catalog, house.default_model, ChatDoor(house).read)
         """`await gateway.run("mock/echo", messages=[…])`: a model's answer without HTTP."""
         self._closing = AsyncExitStack()
         self.app = application(
-            House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model()),
+            house,
             ModelsDoor(self.catalog, None if auth is None else auth.keyring),
             Ready(lambda: self.draining),
             MetricsPage(self.env.metrics),

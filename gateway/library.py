@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, Self, overload
 from weakref import WeakSet
 
-from gateway.api.chat import chat_request
 from gateway.api.ids import request_id
 from gateway.routing.catalog import Catalog
 from gateway.seam import (
@@ -156,10 +155,12 @@ class Streamed:
 class Run:
     """What `gateway.run` is: a call of a model, or of a chain, without HTTP and without a key."""
 
-    def __init__(self, env: Env, catalog: Catalog, default_model: str | None) -> None:
+    def __init__(self, env: Env, catalog: Catalog, default_model: str | None, read: Callable[[bytes], Request]) -> None:
+        """`read` makes a request of a body, and judges it, as the door for chat does."""
         self._env = env
         self._catalog = catalog
         self._default_model = default_model
+        self._read = read
         self._streams: WeakSet[Streamed] = WeakSet()
         self._open = False
 
@@ -209,7 +210,7 @@ class Run:
             if not self._open:
                 raise RuntimeError("the gateway is not open: `async with Gateway.load(…) as gateway:`")
             with told():
-                call = Call(_request(body), self._env.tasks, id=told.call_id, origin="library")
+                call = Call(self._request(body), self._env.tasks, id=told.call_id, origin="library")
                 return await self._env.run(call)
 
         if not stream:
@@ -217,6 +218,16 @@ class Run:
         streamed = Streamed(begin, told)
         self._streams.add(streamed)
         return streamed
+
+    def _request(self, body: Mapping[str, Any]) -> Request:
+        try:
+            raw = encode(body)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidRequest(f"The request cannot be written as JSON: {error}.", code="invalid_json") from error
+        request = self._read(raw)
+        if not request.model:
+            raise InvalidRequest("Name a model; no provider of the configuration has a default one.", param="model")
+        return request
 
     def start(self) -> None:
         """The gateway is open."""
@@ -233,18 +244,6 @@ async def _whole(begin: Callable[[], Awaitable[Reply]], told: "_Told") -> Answer
     reply = await begin()
     with told():
         return Answer(await reply.whole(), reply.head, reply.usage()[0])
-
-
-def _request(body: Mapping[str, Any]) -> Request:
-    """The request that a body makes, judged as the door judges it."""
-    try:
-        raw = encode(body)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidRequest(f"The request cannot be written as JSON: {error}.", code="invalid_json") from error
-    request = chat_request(raw)
-    if not request.model:
-        raise InvalidRequest("Name a model; no provider of the configuration has a default one.", param="model")
-    return request
 
 
 class _Told:

@@ -31,8 +31,32 @@ class ChatDoor(Door):
     ping = b": ping\n\n"
 
     def read(self, body: bytes) -> Request:
-        """The request that a body holds."""
-        return chat_request(body)
+        """The request that a body holds; only what the gateway itself needs is looked at."""
+        try:
+            look = _look(body)
+        except msgspec.ValidationError as error:
+            text, param = param_of(str(error))
+            raise InvalidRequest(f"Invalid body: {text}.", param=param, code="invalid_type") from error
+        except INVALID as error:
+            halves = mend(body) != body
+            wrong = "a text holds half of a surrogate pair" if halves else str(error)
+            raise InvalidRequest(f"The body is not valid JSON: {wrong}.", code="invalid_json") from error
+        messages = bytes(look.messages)
+        if messages[:1] != b"[":
+            missing = not messages
+            raise InvalidRequest(
+                "Missing required parameter: 'messages'." if missing else "'messages' must be an array of messages.",
+                param="messages",
+                code="missing_required_parameter" if missing else "invalid_type",
+            )
+        options = look.stream_options
+        return Request(
+            "chat",
+            body,
+            model=look.model or "",
+            stream=bool(look.stream),
+            wants_usage=options is not None and bool(options.include_usage),
+        )
 
     def events(self, request: Request, batch: Batch) -> bytes:
         """The batch's bytes, without the usage event where the client did not ask for it."""
@@ -41,32 +65,3 @@ class ChatDoor(Door):
     def error_event(self, error: GatewayError) -> bytes:
         """The event on which OpenAI's SDKs raise; no end mark follows it."""
         return frame(openai_error(error))
-
-
-def chat_request(body: bytes) -> Request:
-    """The request that a body holds; only what the gateway itself needs is looked at. Raises `InvalidRequest`."""
-    try:
-        look = _look(body)
-    except msgspec.ValidationError as error:
-        text, param = param_of(str(error))
-        raise InvalidRequest(f"Invalid body: {text}.", param=param, code="invalid_type") from error
-    except INVALID as error:
-        halves = mend(body) != body
-        wrong = "a text holds half of a surrogate pair" if halves else str(error)
-        raise InvalidRequest(f"The body is not valid JSON: {wrong}.", code="invalid_json") from error
-    messages = bytes(look.messages)
-    if messages[:1] != b"[":
-        missing = not messages
-        raise InvalidRequest(
-            "Missing required parameter: 'messages'." if missing else "'messages' must be an array of messages.",
-            param="messages",
-            code="missing_required_parameter" if missing else "invalid_type",
-        )
-    options = look.stream_options
-    return Request(
-        "chat",
-        body,
-        model=look.model or "",
-        stream=bool(look.stream),
-        wants_usage=options is not None and bool(options.include_usage),
-    )
