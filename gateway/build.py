@@ -147,13 +147,17 @@ class Gateway:
                 self.notes.append(off[name])
                 continue
             try:
-                found = self._components.find(str(kind), PROVIDERS, f"{place}.type")
-                built[name] = made(found, str(kind), settings, place)
-                if not (hasattr(built[name], "surfaces") and takes(built[name], 1)):
-                    problems.append(Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}"))
+                built[name] = self._provider(str(kind), settings, place)
             except ConfigError as error:
                 problems += error.problems
         return built, off
+
+    def _provider(self, kind: str, settings: Mapping[str, Any], place: str) -> Provider:
+        found = self._components.find(kind, PROVIDERS, f"{place}.type")
+        provider = made(found, kind, settings, place)
+        if not (hasattr(provider, "surfaces") and takes(provider, 1)):
+            raise ConfigError([Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}")])
+        return provider  # type: ignore[no-any-return]  # which has just been looked at
 
     def _build_catalog(self, off: Mapping[str, str], problems: list[Problem]) -> Catalog:
         handlers: dict[str, Handler] = {}
