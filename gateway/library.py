@@ -14,7 +14,6 @@ from gateway.seam import (
     Chunk,
     Env,
     GatewayError,
-    Head,
     InvalidRequest,
     ModelNotFound,
     Reply,
@@ -27,12 +26,16 @@ from gateway.wire.verbatim import encode
 
 
 class Answer:
-    """What a model answered: `raw` is its JSON to the byte, `usage` its tokens; `provider` and `model` served it."""
+    """What a model answered: `raw` is its JSON to the byte, `provider` and `model` served it.
 
-    def __init__(self, chunk: Chunk, head: Head, usage: Usage) -> None:
+    `usage` are its tokens: as reported or, where `estimated`, counted from the bytes that passed.
+    """
+
+    def __init__(self, chunk: Chunk, reply: Reply) -> None:
+        head = reply.head
         self._chunk = chunk
         self.raw = chunk.raw
-        self.usage = usage
+        self.usage, self.estimated = reply.usage()
         self.provider = head.provider or ""
         self.model = head.model or ""
 
@@ -78,6 +81,7 @@ class Streamed:
         self._pieces: Iterator[str] = iter(())
         self._over = False
         self._cut = False
+        self._closed = False
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._opened().__await__()
@@ -108,7 +112,7 @@ class Streamed:
         if not self._over:
             raise GatewayError("The stream was closed, or broke off, before its end: it has no whole answer.")
         with self._told():
-            return Answer(fold(self._batches, reply.surface), reply.head, reply.usage()[0])
+            return Answer(fold(self._batches, reply.surface), reply)
 
     @property
     def usage(self) -> Usage | None:
@@ -128,7 +132,8 @@ class Streamed:
     async def aclose(self) -> None:
         """Be done with it: a provider that still sends is cut off."""
         if self._reply is not None and not self._over:
-            self._cut, self._pieces = True, iter(())
+            self._cut = self._closed = True
+            self._pieces = iter(())
             await self._reply.aclose()
 
     async def _opened(self) -> Self:
@@ -143,10 +148,10 @@ class Streamed:
         self._cut = True  # unless it goes well
         with self._told():
             batch = await anext(self._reply, None)
-        self._cut = False
         if batch is None:
-            self._over = True
+            self._over = not self._closed
             return False
+        self._cut = self._closed
         self._batches.append(batch)
         self._pieces = iter([text for chunk in batch.chunks for text in _texts(chunk)])
         return True
@@ -243,7 +248,7 @@ class Run:
 async def _whole(begin: Callable[[], Awaitable[Reply]], told: "_Told") -> Answer:
     reply = await begin()
     with told():
-        return Answer(await reply.whole(), reply.head, reply.usage()[0])
+        return Answer(await reply.whole(), reply)
 
 
 class _Told:
@@ -259,7 +264,7 @@ class _Told:
         try:
             yield
         except ModelNotFound as error:
-            raise self._catalog.explain(error, None) from error
+            raise self._catalog.explain(error, None) from None
         except GatewayError:
             raise
         except Exception as error:

@@ -55,6 +55,7 @@ async def test_an_answer() -> None:
         assert answer.text == "Hello?"
         assert (answer.provider, answer.model, answer.finish) == ("mock", "echo", "stop")
         assert answer.usage.output > 0
+        assert not answer.estimated
         assert answer.document == json.loads(answer.raw)
         assert answer.document["object"] == "chat.completion"
         assert repr(answer) == "Answer('Hello?', model='echo', provider='mock')"
@@ -151,6 +152,30 @@ async def test_streams_that_are_left_are_closed() -> None:
         assert [outcome.kind for outcome in OUTCOMES] == ["cancelled"] * 3
         assert unread.usage is None
         upstream.background.until(lambda: upstream.left == 3)
+
+
+async def test_a_stream_that_is_closed_while_it_is_read_has_no_answer() -> None:
+    reading = asyncio.Event()
+
+    async def endless(request: Received, wire: Wire) -> None:
+        await wire.open()
+        await wire.chunk(b"".join(events("one", done=False, finish=None, usage=False)))
+        await wire.left()
+
+    with Upstream(endless) as upstream:
+        async with Gateway.load({"providers": {"up": block(upstream)}}) as gateway:
+            stream = gateway.run("up/m", messages=USER, stream=True)
+            assert await anext(stream) == "one"
+
+            async def read() -> Answer:
+                reading.set()
+                return await stream.answer()
+
+            task = asyncio.get_running_loop().create_task(read())
+            await reading.wait()
+            await asyncio.sleep(0)
+        with pytest.raises(GatewayError):
+            await task
 
 
 async def test_a_stream_that_breaks_raises_and_has_no_answer() -> None:
