@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,7 @@ class Turn:
         self._wait: _OwnTime | None = None  # while the plugin itself is at work
         self._foreign: BaseException | None = None  # what was raised further in meanwhile
         self._further_in = 0.0  # seconds of the present step that are not the plugin's
+        self._endings = len(call.endings)  # how many of the call's endings are not the plugin's, or are under its name
 
     async def run(self, middleware: Middleware) -> Reply:
         """The plugin's answer."""
@@ -49,6 +51,7 @@ class Turn:
             raise
         finally:
             self._over, self._handed = True, []
+            self._claim()
         if isinstance(reply, Handed) and any(reply is one for one in handed):
             reply.release()
             return reply
@@ -142,15 +145,23 @@ class Turn:
         if self._busy:
             raise Misuse("it called call_next while an earlier call_next was still under way; await one, then the next")
         self._busy = True
+        self._claim()
         try:
             handed = Handed(self, await self.inside(self._call_next(call)))
         finally:
             self._busy = False
+            self._endings = len(self.call.endings)
         if self._over:
             await handed.aclose()  # type: ignore[unreachable]  # the plugin may have returned meanwhile
             raise Misuse("it returned while its call_next was still under way")
         self._handed.append(handed)
         return handed
+
+    def _claim(self) -> None:
+        """What the plugin has added to the call's endings is called under its name."""
+        endings = self.call.endings
+        endings[self._endings :] = [partial(self.ended, ending) for ending in endings[self._endings :]]
+        self._endings = len(endings)
 
     def _step(self, seconds: float) -> None:
         own, self._further_in = seconds - self._further_in, 0.0

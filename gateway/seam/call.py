@@ -175,6 +175,15 @@ class Call:
         else:
             self._ends.append(ending)
 
+    @property
+    def endings(self) -> list[Ending]:
+        """What will run when the call is over, in the order in which it was added: for whoever watches others add."""
+        if self._outcome is not None:
+            return []
+        if self._ends is None:
+            self._ends = []
+        return self._ends
+
     def end(self, outcome: Outcome) -> None:
         """The call is over. Whoever entered it (`seam.ring.owned`) says so; a second time does nothing."""
         if self._outcome is None:

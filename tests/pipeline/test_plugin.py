@@ -363,21 +363,53 @@ async def test_a_text_filter_works_through_the_watch() -> None:
         assert await text(shouts, stream=stream, inner=answering("Hel", "lo.")) == "HELLO.!"
 
 
-@pytest.mark.parametrize("kind", ["raises", "awaits", "no awaitable"])
-async def test_an_ending_that_fails_is_logged_once_by_name(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("of", ["reply", "call before", "call behind"])
+@pytest.mark.parametrize("kind", ["raises", "awaits", "no awaitable", "hangs"])
+async def test_an_ending_that_fails_is_logged_once_by_name(
+    kind: str, of: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def later() -> None:
         raise RuntimeError("later")
 
     endings: dict[str, Function] = {"raises": raising, "awaits": lambda _: later(), "no awaitable": lambda _: 3}
+    endings["hangs"] = lambda _: asyncio.Event().wait()
 
     async def ends(call: Call, call_next: Handler) -> Reply:
-        return (await call_next(call)).on_end(endings[kind])
+        if of == "call before":
+            call.on_end(endings[kind])
+        reply = await call_next(call)
+        if of == "call behind":
+            call.on_end(endings[kind])
+        return reply.on_end(endings[kind]) if of == "reply" else reply
 
     call = chat_call()
-    assert (await ask([plugin(ends)], call)).parts()
+    assert (await ask([plugin(ends, 0.02)], call)).parts()
     await call.tasks.drain()
-    assert caplog.text.count("the plugin 'tenant' failed on req_test") == 1
+    told = "took longer than 0.02 s" if kind == "hangs" else "failed"
+    assert caplog.text.count(f"the plugin 'tenant' {told} on req_test") == 1
     assert len(caplog.records) == 1
+
+
+async def test_the_endings_of_others_are_theirs(caplog: pytest.LogCaptureFixture) -> None:
+    order: list[str] = []
+
+    class Stock:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def __call__(self, call: Call, call_next: Handler) -> Reply:
+            call.on_end(lambda _: order.append(self.name))
+            call.on_end(raising)
+            return await call_next(call)
+
+    async def ends(call: Call, call_next: Handler) -> Reply:
+        call.on_end(lambda _: order.append("plugin"))
+        return await call_next(call)
+
+    await ask([Stock("outer"), plugin(ends), Stock("inner")], chat_call())
+    assert order == ["inner", "plugin", "outer"]
+    assert caplog.text.count("an on_end of") == 2
+    assert "tenant" not in caplog.text
 
 
 # ---- Replies of its own
