@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +290,26 @@ def test_a_plugin_that_fails_is_an_error_with_its_name(plugins: Path, ring: str)
         assert doors.chat("up/m", user="none").status_code == 200
 
 
+def test_functions_that_block_wait_their_turn_while_the_gateway_goes_on() -> None:
+    may, begun = threading.Event(), threading.Semaphore(0)
+
+    def blocks(call: Call) -> None:
+        begun.release()
+        assert may.wait(20)
+
+    sys.modules[HERE].blocks = blocks  # type: ignore[attr-defined]
+    config = {"server": {"threads": 2}, "pipeline": {"attempt": [f"{HERE}:blocks"]}}
+    with opened(config) as doors, ThreadPoolExecutor(10) as pool:
+        answers = [pool.submit(doors.chat, "mock/echo") for _ in range(10)]
+        assert all(begun.acquire(timeout=20) for _ in range(2))
+        assert doors.client.get("/health/live").status_code == 200
+        threads = doors.served.gateway.env.threads
+        doors.served.background.until(lambda: len(threads) == 10)
+        assert not begun.acquire(timeout=0)
+        may.set()
+        assert [answer.result(20).status_code for answer in answers] == [200] * 10
+
+
 def test_a_client_that_leaves_ends_a_plugins_wait(plugins: Path) -> None:
     (plugins / "hangs.py").write_text(
         "import asyncio\nasync def hangs(call, call_next):\n    await asyncio.Event().wait()\n"
@@ -301,8 +323,6 @@ def test_a_client_that_leaves_ends_a_plugins_wait(plugins: Path) -> None:
 
 
 def test_threads_are_drained_when_the_gateway_is_left() -> None:
-    import threading
-
     entered, may, over = threading.Event(), threading.Event(), []
 
     def slow(call: Call) -> None:
