@@ -1,6 +1,7 @@
 """Rings from the configuration: order, defaults, settings, and what is told of an entry that cannot be."""
 
 import asyncio
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -117,11 +118,11 @@ def test_a_block_is_the_default_of_its_entry() -> None:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"pipeline": {"requests": []}}, ["pipeline: the name 'requests' is not known here"]),
+        ({"pipeline": {"requests": []}}, ["pipeline … requests"]),
         ({"pipeline": {"request": "auth"}}, ["pipeline.request: "]),
         ({"pipeline": {"request": [5]}}, ["pipeline.request[0]"]),
-        ({"pipeline": {"request": [{"mark": "x"}]}}, ["pipeline.request[0]: expected a name, or {use: NAME}"]),
-        ({"pipeline": {"request": [{"use": ""}]}}, ["pipeline.request[0]: expected a name, or {use: NAME}"]),
+        ({"pipeline": {"request": [{"mark": "x"}]}}, ["pipeline.request[0]: expected … {use: NAME}"]),
+        ({"pipeline": {"request": [{"use": ""}]}}, ["pipeline.request[0]: expected … {use: NAME}"]),
         (
             {"auth": KEYS, "pipeline": {"request": ["aut"]}},
             ["pipeline.request[0].use: nothing is called 'aut'; did you mean auth?", "pipeline.request: the block"],
@@ -131,7 +132,7 @@ def test_a_block_is_the_default_of_its_entry() -> None:
             ["pipeline.request: the block 'auth' is configured, and this ring leaves 'auth' out; add {use: auth}, or"],
         ),
         ({"auth": KEYS, "pipeline": {"model": ["auth"]}}, ["pipeline.model[0].use: auth belongs into request, not"]),
-        ({"pipeline": {"request": ["auth"]}}, ["pipeline.request[0]: 'keys' is missing"]),
+        ({"pipeline": {"request": ["auth"]}}, ["pipeline.request[0] … keys … missing"]),
         ({"auth": {"keys": [{"name": "a"}]}}, ["auth.keys[0]: expected either key or sha256"]),
         (
             {"auth": {"keys": [{"name": "a"}]}, "pipeline": {"request": ["auth"]}},
@@ -143,13 +144,13 @@ def test_a_block_is_the_default_of_its_entry() -> None:
         ),
         (
             {"auth": KEYS, "pipeline": {"request": [{"use": "auth", "kyes": []}]}},
-            ["pipeline.request[0]: the name 'kyes' is not known here"],
+            ["pipeline.request[0] … kyes"],
         ),
         (
             {"pipeline": {"request": [{"use": f"{HERE}:Mark", "mrak": "x"}, {"use": f"{HERE}:Mark", "mark": 1.5}]}},
             [
-                "pipeline.request[0]: the name 'mrak' is not known here",
-                "pipeline.request[1].mark: Expected `str`, got `float`",
+                "pipeline.request[0] … mrak",
+                "pipeline.request[1].mark: ",
             ],
         ),
         (
@@ -169,8 +170,8 @@ def test_a_block_is_the_default_of_its_entry() -> None:
 def test_an_entry_that_cannot_be_is_told(config: dict[str, Any], told: list[str]) -> None:
     found = problems(config)
     assert len(found) == len(told)
-    for problem, beginning in zip(found, told, strict=True):
-        assert problem.startswith(beginning)
+    for problem, pieces in zip(found, told, strict=True):
+        assert re.match(".*".join(map(re.escape, pieces.split(" … "))), problem)
 
 
 def test_the_stock_middlewares_are_there() -> None:
