@@ -9,13 +9,14 @@ In the model ring it reaches the steps of chains too; in the request ring only w
 import re
 from fnmatch import translate
 
-from gateway.seam import Call, Handler, Reply, Settings
+from gateway import seam
+from gateway.seam import Call, Handler, Reply
 
 
 class PromptPrefix:
     """Puts `text` in front of the system texts of calls for the `models` (globs over the names that are asked for)."""
 
-    class Settings(Settings):
+    class Settings(seam.Settings):
         """`text` as the model shall read it."""
 
         text: str

@@ -6,13 +6,14 @@
 Nothing waits for it: the post is made once the call is over, and where the webhook is down, it is dropped.
 """
 
-from gateway.seam import Call, Duration, Env, GatewayError, Handler, Outcome, Reply, Settings
+from gateway import seam
+from gateway.seam import Call, Duration, Env, GatewayError, Handler, Outcome, Reply
 
 
 class SlackErrors:
     """Posts the first failure at once, and then, `every` so often, the next with a count of those between."""
 
-    class Settings(Settings):
+    class Settings(seam.Settings):
         """`url` is the webhook; `patience` bounds each wait of one post."""
 
         url: str

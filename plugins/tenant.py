@@ -9,7 +9,8 @@ may call may say so: where tenants must not pass for one another, give each a ke
 
 import re
 
-from gateway.seam import Call, Env, Handler, Inbound, InvalidRequest, Outcome, Reply, Settings
+from gateway import seam
+from gateway.seam import Call, Env, Handler, Inbound, InvalidRequest, Outcome, Reply
 
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -21,7 +22,7 @@ class TenantName(str):
 class Tenant:
     """Puts a `TenantName` into the call's state, a header on the answer, and a line into the log at the end."""
 
-    class Settings(Settings):
+    class Settings(seam.Settings):
         """`header` is read from requests and set on answers; with `required`, a call without tenant is refused."""
 
         header: str = "x-tenant"
