@@ -9,7 +9,7 @@ from gateway.seam.call import Call, Ending, Outcome, run_endings
 from gateway.seam.chunk import Batch, Chunk
 from gateway.seam.errors import UpstreamError
 from gateway.seam.rewrite import Rewriter
-from gateway.wire.dialect import DIALECTS
+from gateway.wire.dialect import DIALECTS, TEXTLESS
 from gateway.wire.parts import Key, Usage
 from gateway.wire.verbatim import INVALID
 
@@ -234,7 +234,8 @@ class Reply:
             if reply.inner is None:
                 request = reply.call.request
                 per_token = EVENT_BYTES_PER_TOKEN if request.stream else BYTES_PER_TOKEN
-                return Usage(len(request.raw) // BYTES_PER_TOKEN, reply._bytes // per_token), True
+                output = 0 if reply.surface in TEXTLESS else reply._bytes // per_token
+                return Usage(len(request.raw) // BYTES_PER_TOKEN, output), True
             reply = reply.inner
         return reply._usage, False
 

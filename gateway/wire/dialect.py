@@ -6,7 +6,13 @@ from typing import NamedTuple
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.chat_fold import fold, unfold
 from gateway.wire.codec import Codec
+from gateway.wire.completions import COMPLETIONS_ANSWER, COMPLETIONS_EVENT
+from gateway.wire.completions_fold import fold as fold_completions
+from gateway.wire.completions_fold import unfold as unfold_completions
+from gateway.wire.embeddings import EMBEDDINGS_ANSWER
+from gateway.wire.moderations import MODERATIONS_ANSWER
 from gateway.wire.sse import DONE, frame
+from gateway.wire.textless import alone
 
 
 class Dialect(NamedTuple):
@@ -24,4 +30,15 @@ class Dialect(NamedTuple):
     """The event that ends a stream; empty where the dialect has none beside its own last event."""
 
 
-DIALECTS = {"chat": Dialect(CHAT_EVENT, CHAT_ANSWER, fold, unfold, frame, DONE)}
+def _textless(codec: Codec) -> Dialect:
+    return Dialect(codec, codec, alone, lambda source: (source,), bytes, b"")
+
+
+DIALECTS = {
+    "chat": Dialect(CHAT_EVENT, CHAT_ANSWER, fold, unfold, frame, DONE),
+    "completions": Dialect(COMPLETIONS_EVENT, COMPLETIONS_ANSWER, fold_completions, unfold_completions, frame, DONE),
+    "embeddings": _textless(EMBEDDINGS_ANSWER),
+    "moderations": _textless(MODERATIONS_ANSWER),
+}
+TEXTLESS = frozenset({"embeddings", "moderations"})
+"""Surfaces whose answers carry no texts: their length tells nothing of output tokens that nobody reported."""

@@ -24,10 +24,16 @@ _ORIGINS: dict[str, Origin] = {
 }
 
 
+_INPUTS = {"completions": ("prompt", "suffix"), "embeddings": ("input",), "moderations": ("input",)}
+"""Members that hold a text, or a list of texts or of pieces of content; numbers among them are tokens, and no text."""
+
+
 def places(surface: str, body: Any) -> Iterator[Place]:
-    """Every text of a request of `chat` or `messages`, in the order of the document."""
+    """Every text of a request, in the order of the document."""
     if not isinstance(body, dict):
         return
+    for name in _INPUTS.get(surface, ()):
+        yield from _content(body.get(name), (name,), "user", "user")
     if surface == "messages":
         yield from _content(body.get("system"), ("system",), "system", "system")
     messages = body.get("messages")
@@ -66,6 +72,8 @@ def _content(content: Any, path: Path, role: str, origin: Origin) -> Iterator[Pl
     for number, piece in enumerate(content if isinstance(content, list) else ()):
         if isinstance(piece, dict):
             yield from _piece(piece, (*path, number), role, origin)
+        elif isinstance(piece, str):
+            yield Place((*path, number), role, origin)
 
 
 def _piece(piece: dict[str, Any], path: Path, role: str, origin: Origin) -> Iterator[Place]:
