@@ -74,7 +74,14 @@ class Gateway:
             outer.append(AuthMiddleware(keyring))
         self._closing = AsyncExitStack()
         self.app = application(
-            House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model()),
+            House(
+                ring(outer, models),
+                self.catalog,
+                config.server,
+                self.env.tasks,
+                self._default_model(),
+                self._moderation_model(),
+            ),
             ModelsDoor(self.catalog, keyring),
             Ready(lambda: self.draining),
             MetricsPage(self.env.metrics),
@@ -161,6 +168,13 @@ class Gateway:
         for name, entry in self.config.providers.items():
             if entry.get("model") and name in self._providers:
                 return f"{name}/{entry['model']}"
+        return None
+
+    def _moderation_model(self) -> str | None:
+        """What serves moderations that name no model: the first provider in the file that has a model for them."""
+        for name, provider in self._providers.items():
+            if model := getattr(provider, "moderation_model", None):
+                return f"{name}/{model}"
         return None
 
 

@@ -7,10 +7,13 @@ from starlette.routing import Route, Router
 
 from gateway.api.answers import Receive, Scope, Send, refuse
 from gateway.api.chat import ChatDoor
+from gateway.api.completions import CompletionsDoor
 from gateway.api.door import House
+from gateway.api.embeddings import EmbeddingsDoor
 from gateway.api.health import MetricsPage, Ready, live
 from gateway.api.ids import request_id
 from gateway.api.models import ModelsDoor
+from gateway.api.moderations import ModerationsDoor
 from gateway.api.openapi import OpenAPIPage
 from gateway.config.schema import Cors
 from gateway.seam import GatewayError
@@ -22,6 +25,9 @@ def application(house: House, models: ModelsDoor, ready: Ready, metrics: Metrics
     """Every path of the gateway, the busiest first."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
+        "/v1/embeddings": _Method(EmbeddingsDoor(house), "POST"),
+        "/v1/completions": _Method(CompletionsDoor(house), "POST"),
+        "/v1/moderations": _Method(ModerationsDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
         "/health/live": _Method(live, "GET"),
         "/health/ready": _Method(ready, "GET"),

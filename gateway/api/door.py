@@ -37,6 +37,8 @@ class House(NamedTuple):
     tasks: Tasks
     default_model: str | None = None
     """What serves requests that name no model."""
+    moderation_model: str | None = None
+    """What serves moderations that name no model."""
 
 
 class Door:
@@ -54,6 +56,14 @@ class Door:
     def read(self, body: bytes) -> Request:
         """The request that a body holds. Raises `InvalidRequest`."""
         raise NotImplementedError
+
+    @property
+    def default_model(self) -> str | None:
+        """What serves requests that name no model."""
+        return self.house.default_model
+
+    def prepare(self, request: Request, reply: Reply) -> None:
+        """Add to the answer what its form at this door needs."""
 
     def events(self, request: Request, batch: Batch) -> bytes:
         """A batch of a stream as this client wants it."""
@@ -85,6 +95,7 @@ class Door:
             if request.stream:
                 visit.hold(house.server.stream.hold, house.server.stream.ping, self.ping)
             reply = await owned(house.enter, call)
+            self.prepare(request, reply)
             if request.stream:
                 await self._stream(visit, request, reply)
             else:
@@ -109,13 +120,13 @@ class Door:
         headers = scope["headers"]
         request.headers = [header for header in headers if header[0] in self._forwarded]
         if not request.model:
-            if self.house.default_model is None:
+            if self.default_model is None:
                 raise InvalidRequest(
                     "You must provide a 'model' parameter; GET /v1/models lists the models.",
                     param="model",
                     code="missing_required_parameter",
                 )
-            request = request.copy(model=self.house.default_model)
+            request = request.copy(model=self.default_model)
         call = Call(request, self.house.tasks, id=call_id)
         client = scope.get("client")
         call.put(Inbound(headers, client[0] if client else None))

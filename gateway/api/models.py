@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.accounts.keys import Keyring
 from gateway.api.answers import Receive, Scope, Send, refuse, respond
+from gateway.api.description import Description, answer, errors, reference
 from gateway.api.ids import request_id
 from gateway.routing.catalog import Catalog, Listing
 from gateway.seam import Caller, GatewayError, ModelNotFound
@@ -42,3 +43,39 @@ class ModelsDoor:
 
     def _shape(self, entry: Listing) -> dict[str, Any]:
         return {"id": entry.name, "object": "model", "created": self._created, "owned_by": entry.owner}
+
+
+DESCRIPTION = Description(
+    {
+        "/v1/models": {
+            "get": {
+                "operationId": "listModels",
+                "responses": {"200": answer("What this key may use.", "Models"), **errors(401)},
+            }
+        },
+        "/v1/models/{id}": {
+            "get": {
+                "operationId": "retrieveModel",
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "responses": {"200": answer("The model.", "Model"), **errors(401, 404)},
+            }
+        },
+    },
+    {
+        "Models": {
+            "type": "object",
+            "required": ["object", "data"],
+            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": reference("Model")}},
+        },
+        "Model": {
+            "type": "object",
+            "required": ["id", "object", "created", "owned_by"],
+            "properties": {
+                "id": {"type": "string"},
+                "object": {"const": "model"},
+                "created": {"type": "integer"},
+                "owned_by": {"type": "string"},
+            },
+        },
+    },
+)

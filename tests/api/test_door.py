@@ -324,7 +324,7 @@ def test_another_method_is_told_which(doors: Doors, method: str, path: str) -> N
 def test_an_unknown_path_is_told_the_known_ones(doors: Doors, path: str) -> None:
     status, error = told(doors.client.get(path))
     assert (status, error["code"]) == (404, "unknown_url")
-    assert "/v1/chat/completions, /v1/models, " in str(error["message"])
+    assert "/v1/chat/completions, /v1/embeddings, " in str(error["message"])
 
 
 # ---- what is not HTTP
