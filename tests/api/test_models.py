@@ -27,7 +27,16 @@ def ids(doors: Doors, key: str) -> list[str]:
 
 
 def test_each_key_sees_what_it_may_use(listed: Doors) -> None:
-    assert ids(listed, "sk-all") == ["a:b/c", "claude-fast", "up/gpt-1", "mock/echo", "mock/lorem", "mock/tools"]
+    assert ids(listed, "sk-all") == [
+        "a:b/c",
+        "claude-fast",
+        "up/gpt-1",
+        "mock/echo",
+        "mock/lorem",
+        "mock/tools",
+        "mock/embed",
+        "mock/moderate",
+    ]
     assert ids(listed, "sk-few") == ["a:b/c", "mock/echo"]
     assert ids(listed, "sk-none") == []
 
