@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -25,7 +25,7 @@ from gateway.seam import (
 )
 from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_header, open_client
 from gateway.wire.dialect import DIALECTS, TEXTLESS, Dialect
-from gateway.wire.verbatim import encode
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object
 
 Surface = Literal["chat", "completions", "embeddings", "moderations"]
 _PATHS: dict[str, str] = {
@@ -218,11 +218,22 @@ def _kind(exchange: Exchange) -> bytes:
 
 def _asking(request: Request) -> bytes:
     """`stream_options` that ask for usage, beside what the client set there."""
-    options: Any = request.body.get("stream_options") if b'"stream_options"' in request.raw else None
-    return encode({**options, "include_usage": True}) if isinstance(options, dict) else _ASK_USAGE
+    options = _members(request).get("stream_options", NULL) if b'"stream_options"' in request.raw else NULL
+    if bytes(memoryview(options)[:1]) != b"{":
+        return _ASK_USAGE
+    return encode({**open_object(options), "include_usage": True})
 
 
 def _limited(request: Request) -> bool:
-    return b"_tokens" in request.raw and any(
-        request.body.get(name) is not None for name in ("max_tokens", "max_completion_tokens")
-    )
+    if b"_tokens" not in request.raw:
+        return False
+    members = _members(request)
+    return any(not is_null(members.get(name, NULL)) for name in ("max_tokens", "max_completion_tokens"))
+
+
+def _members(request: Request) -> Object:
+    """The body opened no further than its members: a number that nobody can hold is the server's to read."""
+    try:
+        return open_object(request.raw)
+    except INVALID as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
