@@ -110,8 +110,11 @@ def _unsupported(what: str) -> InvalidRequest:
 
 
 def _inside(string: Any) -> bytes:
-    """A string's source text without its quotes; of null, nothing."""
-    return b"" if is_null(string) else bytes(string)[1:-1]
+    """A string's source text without its quotes; of null, nothing. Raises ValueError where it is no string."""
+    source = bytes(string)
+    if source[:1] != b'"' and source != b"null":
+        raise ValueError("a text is no string")
+    return source[1:-1] if source != b"null" else b""
 
 
 class _Completing:

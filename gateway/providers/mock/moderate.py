@@ -32,7 +32,7 @@ _OF_IMAGES = frozenset(
 )
 """The categories that are told of images too."""
 _PARTS = ("text", "image_url")
-_WORD = re.compile(r"[\w-]+")
+_WORD = re.compile(r"\w+")
 
 
 class _Input(NamedTuple):
