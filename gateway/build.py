@@ -18,6 +18,7 @@ from gateway.config.load import convert, parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.middleware.auth import Auth as AuthMiddleware
+from gateway.providers.anthropic import Anthropic
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
@@ -38,10 +39,13 @@ from gateway.seam import (
     ring,
 )
 from gateway.telemetry.metrics import Metrics
+from gateway.translate.contract import Translation
+from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, open_client
 
-PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "mock": Mock}
+PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "anthropic": Anthropic, "mock": Mock}
 """The stock providers by `type:`; any other is named `module:Class`."""
+TRANSLATIONS: tuple[Translation, ...] = ()
 LOCAL_KEY = "sk-local"
 """The key that `make run` uses. Everybody knows it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -60,6 +64,7 @@ class Gateway:
         self.draining = False
         self.env = Env(http=open_client(ClientSettings()), metrics=CollectorRegistry())
         problems: list[Problem] = []
+        self._strict: dict[str, bool] = {}
         keyring = _keyring(config.auth, problems)
         _check_address(config, problems)
         self._providers, off = self._build_providers(problems)
@@ -119,6 +124,10 @@ class Gateway:
                 off[name] = f"{place}: switched off: the variable in its api_key is not set"
                 self.notes.append(off[name])
                 continue
+            translation = settings.pop("translation", "lenient")
+            if translation not in ("lenient", "strict"):
+                problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))
+            self._strict[name] = translation == "strict"
             try:
                 built[name] = _component(str(kind), PROVIDERS, settings, place)
             except ConfigError as error:
@@ -128,7 +137,16 @@ class Gateway:
     def _build_catalog(self, off: Mapping[str, str], problems: list[Problem]) -> Catalog:
         handlers: dict[str, Handler] = {}
         listed: list[Listing] = []
-        attempts: dict[str, Handler] = {name: ring((), provider) for name, provider in self._providers.items()}
+        attempts: dict[str, Handler] = {}
+        for name, provider in self._providers.items():
+            spoken = speaks(
+                provider,
+                provider.surfaces,
+                TRANSLATIONS,
+                strict=self._strict[name],
+                estimates=self.env.estimates,
+            )
+            attempts[name] = ring((), spoken)
 
         def route(target: TargetEntry, timeouts: Timeouts, place: str) -> Handler:
             name, slash, model = target.to.partition("/")

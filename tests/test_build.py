@@ -90,8 +90,8 @@ def test_a_provider_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("provider", "told"),
     [
-        ({"type": "nope"}, "providers.x.type: expected one of openai, mock, or module:Class, found 'nope'"),
-        ({}, "providers.x.type: expected one of openai, mock, or module:Class, found 'x'"),
+        ({"type": "nope"}, "providers.x.type: expected one of openai, anthropic, mock, or module:Class, found 'nope'"),
+        ({}, "providers.x.type: expected one of openai, anthropic, mock, or module:Class, found 'x'"),
         (
             {"type": "no.such.module:Class"},
             "providers.x.type: 'no.such.module:Class' cannot be loaded: No module named",
@@ -136,7 +136,7 @@ def test_every_problem_is_told_at_once() -> None:
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: expected one of openai, mock, or module:Class, found 'nope'",
+        "providers.a.type: expected one of openai, anthropic, mock, or module:Class, found 'nope'",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",

@@ -30,7 +30,7 @@ class OpenAIDoor(Door):
         """The batch's bytes, without the usage event where the client did not ask for it."""
         return batch.raw if request.wants_usage else batch.without_trailers()
 
-    def error_event(self, error: GatewayError) -> bytes:
+    def error_event(self, error: GatewayError, request_id: bytes) -> bytes:  # noqa: ARG002 (it has no place for it)
         """The event on which OpenAI's SDKs raise; no end mark follows it."""
         return frame(openai_error(error))
 

@@ -1,4 +1,8 @@
-"""An OpenAI-compatible server's errors as ours: from an answer's status and body, or from an event inside a 200."""
+"""A provider's errors as ours: from an answer's status and body, or from an event inside a 200.
+
+OpenAI's servers, those that resemble them, and Anthropic's (https://docs.claude.com/en/api/errors) all tell an `error`
+with a message and a type.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -68,9 +72,10 @@ class _Success(msgspec.Struct, gc=False):
     choices: msgspec.Raw = NULL
     data: msgspec.Raw = NULL
     results: msgspec.Raw = NULL
+    content: msgspec.Raw = NULL
 
 
-_ANSWERS = {"choices": "completion", "data": "list of embeddings", "results": "moderation"}
+_ANSWERS = {"choices": "completion", "data": "list of embeddings", "results": "moderation", "content": "message"}
 _decode = msgspec.json.Decoder(_Body | list[_Body]).decode
 _decode_success = msgspec.json.Decoder(_Success).decode
 
@@ -93,8 +98,8 @@ def from_success(
 ) -> GatewayError | None:
     """The error that a whole answer with status 200 means, or None where it has the array that it should.
 
-    `member` is `choices` of a completion, `data` of embeddings, `results` of moderations. Some servers answer with an
-    error's body and status 200; others are cut without their framing telling.
+    `member` is `choices` of a completion, `data` of embeddings, `results` of moderations, `content` of a message. Some
+    servers answer with an error's body and status 200; others are cut without their framing telling.
     """
     try:
         try:

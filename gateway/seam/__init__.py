@@ -16,6 +16,7 @@ from gateway.seam.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from gateway.seam.estimates import Estimates
 from gateway.seam.protocols import Component, Filter, Handler, Middleware, Node, Provider, TextFilter
 from gateway.seam.reply import Given, Head, Reply, Source, fold, unfold
 from gateway.seam.request import Request, Text
@@ -33,6 +34,7 @@ __all__ = [
     "Duration",
     "Ending",
     "Env",
+    "Estimates",
     "Filter",
     "GatewayError",
     "Given",

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.seam.estimates import Estimates
+
 if TYPE_CHECKING:
     from gateway.seam.protocols import Handler
 
@@ -51,13 +53,14 @@ class Env:
     """What components may use.
 
     `http` is the client that talks to providers, `run` the dispatcher (a step's way to call a model), `clock` a
-    monotonic clock in seconds, `metrics` the Prometheus registry.
+    monotonic clock in seconds, `metrics` the Prometheus registry, `estimates` what is known of tokens before a call.
     """
 
     http: Any
     metrics: Any
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("gateway"))
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
+    estimates: Estimates = field(default_factory=Estimates)
     tasks: Tasks = field(init=False)
     run: "Handler" = field(init=False)
 

@@ -13,6 +13,7 @@ from gateway.wire.embeddings import EMBEDDINGS_ANSWER
 from gateway.wire.moderations import MODERATIONS_ANSWER
 from gateway.wire.sse import DONE, frame
 from gateway.wire.textless import alone
+from gateway.wire.token_count import TOKEN_COUNT_ANSWER
 
 
 class Dialect(NamedTuple):
@@ -39,6 +40,7 @@ DIALECTS = {
     "completions": Dialect(COMPLETIONS_EVENT, COMPLETIONS_ANSWER, fold_completions, unfold_completions, frame, DONE),
     "embeddings": _textless(EMBEDDINGS_ANSWER),
     "moderations": _textless(MODERATIONS_ANSWER),
+    "count_tokens": _textless(TOKEN_COUNT_ANSWER),
 }
-TEXTLESS = frozenset({"embeddings", "moderations"})
+TEXTLESS = frozenset({"embeddings", "moderations", "count_tokens"})
 """Surfaces whose answers carry no texts: their length tells nothing of output tokens that nobody reported."""

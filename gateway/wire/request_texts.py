@@ -34,7 +34,7 @@ def places(surface: str, body: Any) -> Iterator[Place]:
         return
     for name in _INPUTS.get(surface, ()):
         yield from _content(body.get(name), (name,), "user", "user")
-    if surface == "messages":
+    if surface in ("messages", "count_tokens"):
         yield from _content(body.get("system"), ("system",), "system", "system")
     messages = body.get("messages")
     for number, message in enumerate(messages if isinstance(messages, list) else ()):
