@@ -109,7 +109,7 @@ class Anthropic:
         if exchange.status == 200 and kind.startswith(b"text/event-stream"):
             return Reply(call, Events(exchange, MESSAGES_EVENT, host, MESSAGE_STOP), Head())
         body = await self._json(exchange, kind)
-        if (error := from_success(host, body, exchange.headers, holds="content")) is not None:
+        if (error := from_success(host, body, exchange.headers, member="content")) is not None:
             raise error
         return Reply(call, Given((Batch(body, MESSAGES_ANSWER),)), Head())
 

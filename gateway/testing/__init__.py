@@ -2,6 +2,7 @@
 
 from gateway.testing.background import Background
 from gateway.testing.calls import answer, answering, ask, chat_call
+from gateway.testing.messages import message, messages_event, messages_events
 from gateway.testing.served import Served, serve
 from gateway.testing.upstream import Received, Upstream, Wire, completion, events
 
@@ -17,5 +18,8 @@ __all__ = [
     "chat_call",
     "completion",
     "events",
+    "message",
+    "messages_event",
+    "messages_events",
     "serve",
 ]
