@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from gateway.wire import chat_fold, completions_fold, messages_fold
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
-from gateway.wire.chat_fold import fold, unfold
 from gateway.wire.codec import Codec
 from gateway.wire.completions import COMPLETIONS_ANSWER, COMPLETIONS_EVENT
-from gateway.wire.completions_fold import fold as fold_completions
-from gateway.wire.completions_fold import unfold as unfold_completions
 from gateway.wire.embeddings import EMBEDDINGS_ANSWER
+from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.moderations import MODERATIONS_ANSWER
 from gateway.wire.sse import DONE, frame
 from gateway.wire.textless import alone
@@ -36,8 +35,13 @@ def _textless(codec: Codec) -> Dialect:
 
 
 DIALECTS = {
-    "chat": Dialect(CHAT_EVENT, CHAT_ANSWER, fold, unfold, frame, DONE),
-    "completions": Dialect(COMPLETIONS_EVENT, COMPLETIONS_ANSWER, fold_completions, unfold_completions, frame, DONE),
+    "chat": Dialect(CHAT_EVENT, CHAT_ANSWER, chat_fold.fold, chat_fold.unfold, frame, DONE),
+    "completions": Dialect(
+        COMPLETIONS_EVENT, COMPLETIONS_ANSWER, completions_fold.fold, completions_fold.unfold, frame, DONE
+    ),
+    "messages": Dialect(
+        MESSAGES_EVENT, MESSAGES_ANSWER, messages_fold.fold, messages_fold.unfold, messages_fold.frame, b""
+    ),
     "embeddings": _textless(EMBEDDINGS_ANSWER),
     "moderations": _textless(MODERATIONS_ANSWER),
     "count_tokens": _textless(TOKEN_COUNT_ANSWER),
