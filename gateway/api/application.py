@@ -28,11 +28,11 @@ def application(house: House, models: ModelsDoor, ready: Ready, metrics: Metrics
     """Every path of the gateway, the busiest first."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
-        _MESSAGES: _Method(MessagesDoor(house), "POST"),
-        f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/embeddings": _Method(EmbeddingsDoor(house), "POST"),
         "/v1/completions": _Method(CompletionsDoor(house), "POST"),
         "/v1/moderations": _Method(ModerationsDoor(house), "POST"),
+        _MESSAGES: _Method(MessagesDoor(house), "POST"),
+        f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
         "/": _Method(live, "GET"),  # some clients look whether anybody is there
         "/health/live": _Method(live, "GET"),

@@ -48,6 +48,7 @@ def _id() -> tuple[bytes, bytes]:
 
 DESCRIPTION = Description(
     {
+        "/": {"get": {"responses": {"200": answer("Somebody is there.", "Probe")}, **OPEN}},
         "/health/live": {"get": {"responses": {"200": answer("The process answers.", "Probe")}, **OPEN}},
         "/health/ready": {
             "get": {

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.api.anthropic_errors import ID_HEADERS, anthropic_error, anthropic_status
 from gateway.api.continued import Continued
+from gateway.api.description import MODEL, STREAM, Description, answer, reference
 from gateway.api.door import Door, param_of
 from gateway.api.visit import Visit
 from gateway.seam import Batch, GatewayError, InvalidRequest, Request
@@ -113,3 +114,73 @@ def _opening(model: str, request_id: bytes) -> bytes:
         },
     }
     return named(b"message_start", encode({"type": "message_start", "message": message}))
+
+
+def _described(operation: str, takes: str, gives: dict[str, Any]) -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": reference(takes)}}}
+    responses = {"200": gives, "default": answer("An error.", "AnthropicError")}
+    return {"post": {"operationId": operation, "requestBody": body, "responses": responses}}
+
+
+def _taken(required: list[str], **members: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["messages", *required],
+        "description": "Anthropic's request. Fields that are not listed here go to the provider as they are.",
+        "properties": {"model": MODEL, "messages": {"type": "array", "items": {"type": "object"}}, **members},
+    }
+
+
+DESCRIPTION = Description(
+    {
+        "/v1/messages": _described(
+            "createMessage",
+            "MessagesRequest",
+            answer("The message, whole; or its events, where `stream` is true.", "AnthropicMessage", **STREAM),
+        ),
+        "/v1/messages/count_tokens": _described(
+            "countTokens",
+            "CountTokensRequest",
+            answer("The count; an estimate where `x-gateway-estimated` says so.", "TokenCount"),
+        ),
+    },
+    {
+        "MessagesRequest": _taken(
+            ["max_tokens"],
+            max_tokens={"type": "integer", "minimum": 1},
+            stream={"type": ["boolean", "null"]},
+        ),
+        "CountTokensRequest": _taken([]),
+        "AnthropicMessage": {
+            "type": "object",
+            "required": ["type", "role", "content"],
+            "properties": {
+                "id": {"type": "string"},
+                "type": {"const": "message"},
+                "role": {"const": "assistant"},
+                "model": {"type": "string"},
+                "content": {"type": "array", "items": {"type": "object"}},
+                "stop_reason": {"type": ["string", "null"]},
+                "usage": {"type": "object"},
+            },
+        },
+        "TokenCount": {
+            "type": "object",
+            "required": ["input_tokens"],
+            "properties": {"input_tokens": {"type": "integer"}},
+        },
+        "AnthropicError": {
+            "type": "object",
+            "required": ["type", "error", "request_id"],
+            "properties": {
+                "type": {"const": "error"},
+                "error": {
+                    "type": "object",
+                    "required": ["type", "message"],
+                    "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+                },
+                "request_id": {"type": "string"},
+            },
+        },
+    },
+)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway import __version__
-from gateway.api import chat, completions, embeddings, health, models, moderations
+from gateway.api import chat, completions, embeddings, health, messages, models, moderations
 from gateway.api.answers import Receive, Scope, Send, respond
 from gateway.api.description import OPEN, Description
 from gateway.api.ids import request_id
@@ -34,6 +34,7 @@ DESCRIPTIONS: Sequence[Description] = (
     embeddings.DESCRIPTION,
     completions.DESCRIPTION,
     moderations.DESCRIPTION,
+    messages.DESCRIPTION,
     models.DESCRIPTION,
     health.DESCRIPTION,
     _ITSELF,
