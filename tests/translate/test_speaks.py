@@ -6,6 +6,7 @@ import pytest
 
 from gateway.seam import (
     Call,
+    Chunk,
     Estimates,
     GatewayError,
     Handler,
@@ -24,6 +25,7 @@ from gateway.seam import (
 from gateway.testing import answer
 from gateway.translate.contract import Translated
 from gateway.translate.speaks import speaks
+from gateway.wire.chat import CHAT_ANSWER
 
 
 class Renaming:
@@ -68,7 +70,6 @@ class Speaker:
 
     def __init__(self, error: GatewayError | None = None, usage: int | None = None) -> None:
         self.calls: list[Call] = []
-        self.replies: list[Reply] = []
         self.ended: list[Outcome] = []
         self.error = error
         self.usage = usage
@@ -78,11 +79,9 @@ class Speaker:
         call.on_end(self.ended.append)
         if self.error is not None:
             raise self.error
-        reply = answer(call, "Hello.")
-        if self.usage is not None:
-            reply = Reply(call, reply.source, Head(), usage=Usage(self.usage, 1))
-        self.replies.append(reply)
-        return reply
+        if self.usage is None:
+            return answer(call, "Hello.")
+        return Reply.of(call, Chunk(b"{}", CHAT_ANSWER), usage=Usage(self.usage, 1))
 
 
 async def taken(handler: Handler, call: Call) -> Head:
