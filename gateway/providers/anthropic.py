@@ -30,6 +30,8 @@ from gateway.wire.verbatim import NULL, is_null
 
 VERSION = "2023-06-01"
 """The `anthropic-version` of requests whose caller sends none."""
+MAX_TOKENS = 4096
+"""What every model takes."""
 
 
 class AnthropicSettings(Settings):
@@ -46,12 +48,12 @@ class AnthropicSettings(Settings):
     """Names that `/v1/models` lists as `provider/name`; the provider serves others too."""
     model: str | None = None
     """What serves requests that name no model."""
-    max_tokens: int = 4096
-    """Added where the call sets none: Anthropic's API demands one."""
+    max_tokens: int | None = None
+    """Added where the call sets none: Anthropic's API demands one. Unset: the most that the model is known to take."""
     http: ClientSettings = msgspec.field(default_factory=ClientSettings)
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
+        if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError(f"expected max_tokens of at least 1, found {self.max_tokens}")
 
 
@@ -71,7 +73,8 @@ class Anthropic:
     def __init__(self, settings: AnthropicSettings) -> None:
         self.models: Sequence[str] = settings.models
         self._origin = Origin.parse(settings.base_url)
-        self._max_tokens = b"%d" % settings.max_tokens
+        self.max_tokens = settings.max_tokens
+        self._max_tokens = b"%d" % (settings.max_tokens or MAX_TOKENS)
         headers = {name.lower(): value for name, value in settings.headers.items()}
         self._version = _lines({"anthropic-version": headers.pop("anthropic-version", VERSION)})
         below = f"{self._origin.path.removesuffix('/v1')}/v1/messages"

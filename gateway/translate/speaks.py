@@ -1,9 +1,10 @@
 """Any surface in front of any handler: those that it speaks at no cost, the others by way of translation."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from gateway.seam import (
+    Batch,
     Call,
     Chunk,
     Estimates,
@@ -83,10 +84,11 @@ class _Way:
             reply = await owned(self._handler, inner)
         except GatewayError as error:
             raise translation.error(error) from error
+        told = Reply(inner, _Told(reply, translation.error), reply.head, surface=reply.surface, inner=reply)
         try:
-            answer = translation.reply(call, reply)
+            answer = translation.reply(call, told)
         except BaseException:
-            await reply.aclose()
+            await told.aclose()
             raise
         if dropped:
             headers = answer.head.headers
@@ -97,6 +99,36 @@ class _Way:
     def _learn(self, call: Call, outcome: Outcome) -> None:
         if outcome.kind == "ok" and not outcome.estimated:
             self._estimates.learn(_model(call), len(call.request.raw), outcome.usage)
+
+
+class _Told:
+    """A Reply as a source whose errors are told in other terms: a stream may break when it has begun."""
+
+    __slots__ = ("_reply", "_told")
+
+    def __init__(self, reply: Reply, told: Callable[[GatewayError], GatewayError]) -> None:
+        self._reply = reply
+        self._told = told
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self
+
+    async def __anext__(self) -> Batch:
+        try:
+            return await self._reply.__anext__()
+        except GatewayError as error:
+            raise self._told(error) from error
+
+    async def flow(self, push: Callable[[Batch], bool]) -> bool:
+        """Hand batches to `push` as they come (see `Reply.flow`)."""
+        try:
+            return await self._reply.flow(push)
+        except GatewayError as error:
+            raise self._told(error) from error
+
+    async def aclose(self) -> None:
+        """Close the Reply."""
+        await self._reply.aclose()
 
 
 async def _counted(estimates: Estimates, call: Call) -> Reply:

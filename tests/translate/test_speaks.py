@@ -1,10 +1,12 @@
 """Which way a call goes, and what is told of it; with translations that change names only."""
 
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.seam import (
+    Batch,
     Call,
     Chunk,
     Estimates,
@@ -165,6 +167,23 @@ async def test_errors_come_in_the_callers_terms_and_end_the_inner_call_once() ->
     with pytest.raises(InvalidRequest, match="bad"):
         await speaks(speaker, ("chat",), ALL)(asked("messages", '{"a":"bad"}'))
     assert len(speaker.calls) == 1
+
+
+@pytest.mark.parametrize("flows", [False, True])
+async def test_errors_of_a_stream_under_way_come_in_the_callers_terms(flows: bool) -> None:
+    async def broken() -> AsyncIterator[Batch]:
+        yield Batch(b"{}", CHAT_ANSWER)
+        raise UpstreamError("cut")
+
+    async def handler(call: Call) -> Reply:
+        return Reply(call, broken())
+
+    reply = await owned(speaks(handler, ("messages",), ALL), asked("completions"))
+    if not flows:
+        await reply.__anext__()
+    with pytest.raises(GatewayError) as caught:
+        await (reply.flow(lambda batch: True) if flows else reply.__anext__())
+    assert caught.value.message == "cut chat>messages completions>chat"
 
 
 async def test_an_answer_that_cannot_be_translated_is_closed() -> None:
