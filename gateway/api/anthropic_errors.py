@@ -1,5 +1,7 @@
 """Errors in Anthropic's shape (https://docs.claude.com/en/api/errors)."""
 
+from typing import Any
+
 from gateway.api.answers import Send, respond
 from gateway.seam import GatewayError
 from gateway.wire.verbatim import encode
@@ -13,6 +15,7 @@ _TYPES = {
     403: "permission_error",
     404: "not_found_error",
     408: "timeout_error",
+    409: "conflict_error",
     413: "request_too_large",
     422: "invalid_request_error",
     429: "rate_limit_error",
@@ -33,7 +36,9 @@ def anthropic_error(error: GatewayError, request_id: bytes) -> bytes:
     """Anthropic's error object."""
     status = anthropic_status(error)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    fields = {"type": kind, "message": error.message}
+    fields: dict[str, Any] = {"type": kind, "message": error.message}
+    if error.details is not None:
+        fields["details"] = error.details
     return encode({"type": "error", "error": fields, "request_id": request_id.decode()})
 
 

@@ -175,6 +175,7 @@ def _error(host: str, status: int, error: Any, headers: Sequence[tuple[bytes, by
         code=_word(fields.get("code")),
         param=_word(fields.get("param")),
         headers=headers,
+        details=details if isinstance(details := fields.get("details"), dict) else None,
     )
 
 

@@ -205,7 +205,7 @@ def error(kind: str, text: str = "told") -> dict[str, Any]:
         (402, "billing_error", (402, "billing_error")),
         (403, "permission_error", (403, "permission_error")),
         (404, "not_found_error", (404, "not_found_error")),
-        (409, "conflict_error", (409, "invalid_request_error")),
+        (409, "conflict_error", (409, "conflict_error")),
         (413, "request_too_large", (413, "request_too_large")),
         (429, "rate_limit_error", (429, "rate_limit_error")),
         (500, "api_error", (500, "api_error")),
@@ -216,6 +216,14 @@ def error(kind: str, text: str = "told") -> dict[str, Any]:
 )
 def test_errors_keep_their_status_and_words(doors: Doors, status: int, kind: str, shown: tuple[int, str]) -> None:
     assert refused(doors, answering(error(kind), status)) == (*shown, "told")
+
+
+def test_what_programs_read_of_an_error_passes(doors: Doors) -> None:
+    details = {"error_code": "image_dimensions_too_large", "limit": [1, 2]}
+    sent = error("invalid_request_error")
+    sent["error"]["details"] = details
+    doors.upstream.script = answering(sent, 400)
+    assert doors.messages().json()["error"] == {"type": "invalid_request_error", "message": "told", "details": details}
 
 
 def test_our_key_refused_is_not_the_clients(doors: Doors, caplog: pytest.LogCaptureFixture) -> None:
