@@ -1,7 +1,7 @@
 """The one place that knows everyone: a configuration becomes a running gateway."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -39,13 +39,15 @@ from gateway.seam import (
     ring,
 )
 from gateway.telemetry.metrics import Metrics
+from gateway.translate.chat_messages import ChatOnMessages
+from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
 from gateway.translate.contract import Translation
+from gateway.translate.messages_chat import MESSAGES_ON_CHAT
 from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, open_client
 
 PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "anthropic": Anthropic, "mock": Mock}
 """The stock providers by `type:`; any other is named `module:Class`."""
-TRANSLATIONS: tuple[Translation, ...] = ()
 LOCAL_KEY = "sk-local"
 """The key that `make run` uses. Everybody knows it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -142,7 +144,7 @@ class Gateway:
             spoken = speaks(
                 provider,
                 provider.surfaces,
-                TRANSLATIONS,
+                _translations(provider),
                 strict=self._strict[name],
                 estimates=self.env.estimates,
             )
@@ -194,6 +196,11 @@ class Gateway:
             if model := getattr(provider, "moderation_model", None):
                 return f"{name}/{model}"
         return None
+
+
+def _translations(provider: Provider) -> Sequence[Translation]:
+    """The ways to a provider; what it makes of calls that set no `max_tokens`, its translations do too."""
+    return COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT, ChatOnMessages(getattr(provider, "max_tokens", None))
 
 
 def _route_any(provider: str, attempt: Handler, waits: Waits, model: str) -> Handler:

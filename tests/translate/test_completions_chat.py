@@ -73,9 +73,19 @@ def test_a_prompt_is_one_message_of_the_user() -> None:
 
 def test_what_both_have_passes() -> None:
     shared = {
-        "max_tokens": 5, "n": 2, "stop": ["a"], "stream": True, "stream_options": {"include_usage": True},
-        "temperature": 0.5, "top_p": 0.1, "presence_penalty": 1, "frequency_penalty": 1, "logit_bias": {"5": 1},
-        "user": "u", "seed": 7, "unknown": {"a": 1},
+        "max_tokens": 5,
+        "n": 2,
+        "stop": ["a"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.5,
+        "top_p": 0.1,
+        "presence_penalty": 1,
+        "frequency_penalty": 1,
+        "logit_bias": {"5": 1},
+        "user": "u",
+        "seed": 7,
+        "unknown": {"a": 1},
     }
     body, dropped = translated(prompt=["Hello?"], **shared)
     assert body == {"model": "m", **shared, "messages": [{"role": "user", "content": "Hello?"}]}
