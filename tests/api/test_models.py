@@ -37,7 +37,7 @@ def test_each_key_sees_what_it_may_use(listed: Doors) -> None:
         "mock/embed",
         "mock/moderate",
     ]
-    assert ids(listed, "sk-few") == ["a:b/c", "mock/echo"]
+    assert ids(listed, "sk-few") == ["a:b/c", "mock/echo", "mock/embed"]
     assert ids(listed, "sk-none") == []
 
 
