@@ -137,6 +137,19 @@ def test_the_surfaces_calls_are_counted(doors: Doors) -> None:
     assert counted() == before + 2
 
 
+def test_what_another_dialect_cannot_carry_is_named_or_refused() -> None:
+    up = {"type": "openai", "translation": "strict"}
+    with opened(up=up) as doors:
+        status, kind, text = refused(doors.messages("up/m", top_k=3))
+        assert (status, kind) == (400, "invalid_request_error")
+        assert "cannot carry top_k" in text
+        assert not doors.upstream.received
+        answer = doors.messages("up/m")
+        assert (answer.status_code, answer.headers.get("x-gateway-dropped")) == (200, None)
+        answer = doors.messages("mock/echo", top_k=3, stream=True)
+        assert answer.headers["x-gateway-dropped"] == "top_k"
+
+
 # ---- a count before a call
 
 
@@ -298,6 +311,22 @@ def test_a_whole_answer_behind_pings_comes_as_its_events(holding: Doors) -> None
     ]
     usage = came[-2][1]["usage"]
     assert [usage[name] for name in ("input_tokens", "cache_read_input_tokens", "output_tokens")] == [7, 11, 3]
+
+
+def test_a_silent_model_of_another_dialect_is_bridged_too() -> None:
+    mock = {"type": "mock", "models": {"late": {"like": "echo", "first_token": "250ms"}}}
+    stream = {"hold_messages": "50ms", "ping": "50ms"}
+    with opened({"server": {"stream": stream}, "providers": {"mock": mock}}) as doors:
+        answer = doors.messages("mock/late", stream=True)
+        (first, start), *rest = named_events_of(answer.content)
+        kinds = [name for name, _ in rest if name != "ping"]
+        assert first == "message_start"
+        assert start["message"]["model"] == "mock/late"
+        assert ("ping", {"type": "ping"}) in rest
+        assert kinds[0] == "content_block_start"
+        assert kinds[-2:] == ["message_delta", "message_stop"]
+        assert "message_start" not in kinds
+        assert dict(rest)["message_delta"]["usage"]["input_tokens"] > 0
 
 
 def test_a_fast_answer_is_never_held(holding: Doors) -> None:
