@@ -17,7 +17,7 @@ MESSAGE_STOP = b"event: message_stop\n"
 _BOM = b"\xef\xbb\xbf"
 _ERROR = re.compile(rb'"error"\s*:')
 _PLAIN = re.compile(rb"(?:data: \{[^\n]*\n\n)*+(?:data: \[DONE\]\n\n)?")
-_NAMED = re.compile(rb"(?:event: [^\n]+\ndata: \{[^\n]*\n\n)*+")
+_NAMED = re.compile(rb"(?:event: (?!error\n)[^\n]+\ndata: \{[^\n]*\n\n)*+")
 
 
 class StreamTooWide(ValueError):
