@@ -140,18 +140,18 @@ class OpenAI:
 
     async def _reply(self, call: Call, way: _Way, exchange: Exchange) -> Reply:
         head = Head(200, {name: value for name, value in exchange.headers if name in _ANSWER_HEADERS})
-        if exchange.status == 200 and way.streams and _kind(exchange).startswith(b"text/event-stream"):
+        kind = _kind(exchange)
+        if exchange.status == 200 and way.streams and kind.startswith(b"text/event-stream"):
             return Reply(call, Events(exchange, way.dialect.event, self._origin.host), head)
         body = await exchange.whole()
-        self._check(way, exchange, body)
+        self._check(way, exchange, kind, body)
         return Reply(call, Given((Batch(body, way.dialect.answer),)), head)
 
-    def _check(self, way: _Way, exchange: Exchange, body: bytes) -> None:
+    def _check(self, way: _Way, exchange: Exchange, kind: bytes, body: bytes) -> None:
         """Raises the error that a whole answer is."""
         host = self._origin.host
         if exchange.status != 200:
             raise from_answer(host, exchange.status, body, exchange.headers)
-        kind = _kind(exchange)
         if not kind.startswith(b"application/json"):
             shown = kind.decode("latin-1") or "no content-type"
             raise UpstreamError(f"{host} answered with {shown} where JSON was asked for.")
@@ -167,7 +167,7 @@ class OpenAI:
         exchange = await self._sent(call, way, request.spliced({**self._form(request), "input": part.source}))
         try:
             body = await exchange.whole()
-            self._check(way, exchange, body)
+            self._check(way, exchange, _kind(exchange), body)
             return body
         finally:
             await exchange.aclose()
