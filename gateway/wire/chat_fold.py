@@ -194,6 +194,10 @@ def _finished(choice: dict[str, Any]) -> Object:
         calls.sort(key=lambda call: int(bytes(call["index"])))
         for call in calls:
             del call["index"]
+    thoughts = message.get("thinking_blocks")
+    for thought in thoughts if isinstance(thoughts, list) else ():
+        if isinstance(thought, dict):  # as with calls, only deltas are numbered
+            thought.pop("index", None)
     for name in ("logprobs", "finish_reason"):
         choice.setdefault(name, NULL)
     return {name: _close(value) for name, value in choice.items()}
