@@ -3,6 +3,7 @@
 Sources: https://platform.openai.com/docs/api-reference/chat/create and https://docs.claude.com/en/api/messages.
 """
 
+from itertools import zip_longest
 from typing import Any
 
 from gateway.seam.errors import InvalidRequest
@@ -51,7 +52,7 @@ def _turns(body: Fields, model: Claude) -> Turns:
     if "messages" not in body:
         raise missing("messages")
     messages = list(body.items("messages"))
-    for message, after in zip(messages, [*messages[1:], None], strict=True):
+    for message, after in zip_longest(messages, messages[1:]):
         turns.add(message, "" if after is None else _role(after))
     turns.end()
     return turns

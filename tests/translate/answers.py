@@ -97,7 +97,7 @@ def rebuilt_by_openai(chunks: list[Chunk]) -> Any:
     state: Any = ChatCompletionStreamState()
     for doc in docs(chunks):
         state.handle_chunk(ChatCompletionChunk.model_validate(doc))
-    return state.get_final_completion().model_dump(exclude_none=True)
+    return state.current_completion_snapshot.model_dump(exclude_none=True)
 
 
 def rebuilt_by_anthropic(chunks: list[Chunk]) -> Any:
@@ -175,8 +175,17 @@ def messages(draw: st.DrawFn) -> Doc:
     }
 
 
+def by_characters(text: str, at: list[int]) -> list[str]:
+    """A text in pieces that each are text: the SDKs cannot put halves of a surrogate pair together."""
+    places = sorted(place % (len(text) + 1) for place in at)
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+Cut = Callable[[str, list[int]], list[str]]
+
+
 @st.composite
-def message_streams(draw: st.DrawFn) -> tuple[Doc, list[Doc]]:
+def message_streams(draw: st.DrawFn, *, cut: Cut = cut) -> tuple[Doc, list[Doc]]:
     """A message, and one of the ways in which Anthropic may stream it."""
     whole = draw(messages())
     events: list[Doc] = []
@@ -245,16 +254,8 @@ def completions(draw: st.DrawFn) -> Doc:
     }
 
 
-def by_characters(text: str, at: list[int]) -> list[str]:
-    """A text in pieces that each are text: Anthropic's SDK cannot put halves of a surrogate pair together."""
-    places = sorted(place % (len(text) + 1) for place in at)
-    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
-
-
 @st.composite
-def completion_streams(
-    draw: st.DrawFn, *, interleaved: bool = False, cut: Callable[[str, list[int]], list[str]] = cut
-) -> tuple[Doc, list[Doc]]:
+def completion_streams(draw: st.DrawFn, *, interleaved: bool = False, cut: Cut = cut) -> tuple[Doc, list[Doc]]:
     """A completion, and one of the ways in which a server may stream it."""
     whole = draw(completions())
     choice = whole["choices"][0]

@@ -43,7 +43,7 @@ async def test_a_messages_stream_says_what_the_message_says(both: tuple[Doc, lis
     assert without_time(folded(chunks)) == without_time(await to_chat(whole))
 
 
-@given(message_streams())
+@given(message_streams(cut=by_characters))
 async def test_openai_rebuilds_the_same_completion(both: tuple[Doc, list[Doc]]) -> None:
     whole, events = both
     rebuilt = rebuilt_by_openai(await chat_stream(events))
