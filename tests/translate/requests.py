@@ -19,6 +19,21 @@ ASK = [{"role": "user", "content": "q"}]
 OLD, MIDDLE, NEW, NEWEST = "claude-haiku-4-5", "claude-opus-4-6", "claude-opus-5", "claude-opus-5-5"
 OTHER = "some-model"
 
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+MADE = {"name": "f", "input_schema": SCHEMA}
+
+USE = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+USED = {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}}
+CALLS = {"role": "assistant", "content": None, "tool_calls": [USE]}
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "r"}
+RESULTED = {"type": "tool_result", "tool_use_id": "call_1", "content": "r"}
+ASKED = {"role": "user", "content": "q"}
+CACHE = {"type": "ephemeral"}
+PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0="}
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+THOUGHT = {"type": "thinking", "thinking": "t", "signature": "s"}
+
 _TYPES: dict[str, TypeAdapter[Any]] = {
     "messages": TypeAdapter(MessageCreateParamsNonStreaming),
     "chat": TypeAdapter(CompletionCreateParamsNonStreaming),
