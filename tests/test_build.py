@@ -230,4 +230,4 @@ def test_the_file_that_is_served_by_default_loads() -> None:
     assert gateway.config.auth is not None
     assert gateway.config.auth.keys[0].key == "sk-local"
     assert "echo" in [entry.name for entry in gateway.catalog.visible(None)]
-    assert len(Gateway.load(path, {"OPENAI_API_KEY": "sk-x"}).notes) == 0
+    assert len(Gateway.load(path, {"OPENAI_API_KEY": "sk-x", "ANTHROPIC_API_KEY": "sk-x"}).notes) == 0

@@ -23,7 +23,7 @@ class Cors(Settings):
     """Which browser pages may call the gateway."""
 
     origins: list[str]
-    headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key")
+    headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key", "anthropic-version", "anthropic-beta")
     max_age: Duration = Duration(600)
 
 

@@ -15,6 +15,7 @@ from gateway.seam import (
     Env,
     Given,
     Head,
+    InvalidRequest,
     Reply,
     Request,
     Settings,
@@ -26,7 +27,7 @@ from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_hea
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import MESSAGE_STOP
 from gateway.wire.token_count import TOKEN_COUNT_ANSWER
-from gateway.wire.verbatim import NULL, is_null
+from gateway.wire.verbatim import INVALID, NULL, is_null
 
 VERSION = "2023-06-01"
 """The `anthropic-version` of requests whose caller sends none."""
@@ -133,7 +134,11 @@ class Anthropic:
     def _limited(self, request: Request) -> bytes:
         """The body, with a `max_tokens` at all events."""
         raw = request.raw
-        return request.spliced({"max_tokens": self._max_tokens}) if is_null(_limit_of(raw).max_tokens) else raw
+        try:
+            lacking = is_null(_limit_of(raw).max_tokens)
+        except INVALID as error:
+            raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+        return request.spliced({"max_tokens": self._max_tokens}) if lacking else raw
 
     def _prepared(self, path: str, settings: AnthropicSettings, more: dict[str, str]) -> bytes:
         """A request's line and headers, the same for every call."""

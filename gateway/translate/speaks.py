@@ -138,10 +138,10 @@ async def _counted(estimates: Estimates, call: Call) -> Reply:
 
 
 async def _unspoken(surfaces: Sequence[str], call: Call) -> Reply:
-    model = call.request.model
+    request = call.request
     raise InvalidRequest(
-        f"The model {model!r} is served by a provider of {', '.join(surfaces)}, from which no translation leads to "
-        f"{call.request.surface}. Ask for another model.",
+        f"The model {request.model!r} does not serve {request.surface}: its provider can be asked for "
+        f"{', '.join(surfaces)}. Ask for another model.",
         param="model",
         code="unsupported_surface",
     )

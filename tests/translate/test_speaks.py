@@ -129,7 +129,8 @@ async def test_where_no_way_leads_it_is_told(surface: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await speaks(Speaker(), ("messages",), ALL)(asked(surface))
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, "unsupported_surface", "model")
-    assert "'m' is served by a provider of messages, chat, completions" in caught.value.message
+    ways = "messages, chat, completions, count_tokens"
+    assert f"'m' does not serve {surface}: its provider can be asked for {ways}." in caught.value.message
 
 
 async def test_what_is_dropped_is_named_nearest_first() -> None:
@@ -233,5 +234,5 @@ async def test_who_counts_is_asked_and_who_has_no_messages_is_not() -> None:
     call = asked("count_tokens")
     await taken(speaks(speaker, ("messages", "count_tokens"), ALL), call)
     assert speaker.calls == [call]
-    with pytest.raises(InvalidRequest, match="no translation leads to count_tokens"):
+    with pytest.raises(InvalidRequest, match="does not serve count_tokens"):
         await speaks(speaker, ("embeddings",), ALL)(asked("count_tokens"))
