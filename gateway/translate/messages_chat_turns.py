@@ -28,7 +28,7 @@ class Messages:
 
     def system(self, body: Fields) -> None:
         """The system prompt: the first message."""
-        self._instruct(content_of(body, "system"), "system")
+        self._instruct(content_of(body, "system"))
 
     def add(self, turn: Fields) -> None:
         """One turn."""
@@ -44,7 +44,7 @@ class Messages:
                 self._answer(blocks)
             case "system":
                 self._orphans()
-                self._instruct(blocks, "system")
+                self._instruct(blocks)
             case _:
                 raise InvalidRequest(
                     f"'{turn.at('role')}' must be user, assistant or system, found '{role[:40]}'.",
@@ -55,10 +55,10 @@ class Messages:
         """All turns are there. Raises `InvalidRequest` where a tool's use has no result."""
         self._orphans()
 
-    def _instruct(self, blocks: list[Fields], role: str) -> None:
-        content = parts(blocks, caches=self._caches)
+    def _instruct(self, blocks: list[Fields]) -> None:
+        content = [part for part in parts(blocks, caches=self._caches) if part.get("text") != ""]
         if content:
-            self.messages.append({"role": role, "content": plain(content)})
+            self.messages.append({"role": "system", "content": plain(content)})
 
     def _ask(self, blocks: list[Fields]) -> None:
         """A user's turn: the results of tools are messages of their own, before what the user says."""
