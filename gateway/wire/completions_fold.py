@@ -74,13 +74,14 @@ def _opened(value: Raw) -> Any:
 
 
 def _joined(old: Any, new: Any) -> Any:
+    """What `old`, which grows in place, and `new` come to: a stream may have many thousand events."""
     if isinstance(old, list) and isinstance(new, list):
-        return [*old, *new]
+        old += new
+        return old
     if isinstance(old, dict) and isinstance(new, dict):
-        joined = dict(old)
         for name, value in new.items():
-            joined[name] = _joined(joined[name], value) if name in joined else value
-        return joined
+            old[name] = _joined(old[name], value) if name in old else value
+        return old
     return old if isinstance(new, Raw) and is_null(new) else new
 
 

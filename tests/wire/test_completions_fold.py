@@ -130,3 +130,9 @@ def test_what_is_no_completion_is_told(source: bytes) -> None:
 def test_a_text_that_is_no_string_is_told() -> None:
     with pytest.raises(ValueError, match="no string"):
         fold([b'{"choices":[{"text":["a"]}]}'])
+
+
+def test_a_long_stream_folds_in_time_that_grows_with_it_alone() -> None:
+    event = b'{"choices":[{"index":0,"text":"a","logprobs":{"tokens":["a"],"text_offset":[0]}}]}'
+    folded = exactly(fold([event] * 50_000))
+    assert len(folded["choices"][0]["logprobs"]["tokens"]) == len(folded["choices"][0]["text"]) == 50_000
