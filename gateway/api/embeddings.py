@@ -53,7 +53,7 @@ class EmbeddingsDoor(OpenAIDoor):
 
     def prepare(self, request: Request, reply: Reply) -> None:
         """Have the answer's vectors in the form asked for: `base64`, or numbers where the request names no form."""
-        form = _look.decode(request.raw).encoding_format if b'"encoding_format"' in request.raw else None
+        form = _look.decode(request.raw).encoding_format
         if form in (None, "float", "base64"):  # what else a server may know is between it and the client
             reply.pipe(_InForm(in_base64 if form == "base64" else in_numbers))
 
