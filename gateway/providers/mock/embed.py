@@ -19,6 +19,8 @@ from gateway.wire.verbatim import encode
 DIMENSIONS = 256
 MOST_DIMENSIONS = 3072
 MOST_INPUTS = 2048
+MOST_NUMBERS = 2**21
+"""How many numbers an answer may have, all its vectors together."""
 MOST_LETTERS = 2000
 """Characters of a text of which runs of letters are taken; from there on, words alone tell texts apart."""
 _WORD, _RUN = 2.0, 1.0
@@ -31,6 +33,8 @@ async def embeddings(body: Mapping[str, Any], model: str) -> bytes:
     """The answer to a request, as one JSON text. Raises `InvalidRequest` where OpenAI would refuse the body."""
     inputs = _inputs(body.get("input"))
     dimensions = _dimensions(body.get("dimensions"))
+    if len(inputs) * dimensions > MOST_NUMBERS:
+        raise refused("dimensions", "The vectors that this asks for would be too large for the mock provider.")
     form = body.get("encoding_format") or "float"
     if form not in _FORMS:
         raise wrong_value("encoding_format", form, _FORMS)

@@ -89,6 +89,7 @@ async def test_tokens_are_taken_too() -> None:
         ([True], {}, "input[0]"),
         (["a"] * (MOST_INPUTS + 1), {}, "input"),
         ("a", {"dimensions": 0}, "dimensions"),
+        (["a"] * MOST_INPUTS, {"dimensions": MOST_DIMENSIONS}, "dimensions"),
         ("a", {"dimensions": MOST_DIMENSIONS + 1}, "dimensions"),
         ("a", {"dimensions": 1.5}, "dimensions"),
         ("a", {"encoding_format": "int8"}, "encoding_format"),
