@@ -110,7 +110,7 @@ class Door:
             call = self._call(request, scope, call_id)
             visit.watch()
             if request.stream:
-                self.hold(visit, request)
+                self.hold(visit, call.request)
             reply = await owned(house.enter, call)
             self.prepare(request, reply)
             if request.stream:

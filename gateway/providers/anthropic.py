@@ -51,6 +51,8 @@ class AnthropicSettings(Settings):
     """What serves requests that name no model."""
     max_tokens: int | None = None
     """Added where the call sets none: Anthropic's API demands one. Unset: the most that the model is known to take."""
+    count_tokens: bool = True
+    """Whether the server counts tokens; else the gateway estimates them."""
     http: ClientSettings = msgspec.field(default_factory=ClientSettings)
 
     def __post_init__(self) -> None:
@@ -69,10 +71,10 @@ class Anthropic:
     """A provider that passes a request's bytes on, but for the model's name and a `max_tokens` that is lacking."""
 
     Settings = AnthropicSettings
-    surfaces: Sequence[str] = ("messages", "count_tokens")
 
     def __init__(self, settings: AnthropicSettings) -> None:
         self.models: Sequence[str] = settings.models
+        self.surfaces: Sequence[str] = ("messages", "count_tokens") if settings.count_tokens else ("messages",)
         self._origin = Origin.parse(settings.base_url)
         self.max_tokens = settings.max_tokens
         self._max_tokens = b"%d" % (settings.max_tokens or MAX_TOKENS)

@@ -316,7 +316,12 @@ def test_a_whole_answer_behind_pings_comes_as_its_events(holding: Doors) -> None
 def test_a_silent_model_of_another_dialect_is_bridged_too() -> None:
     mock = {"type": "mock", "models": {"late": {"like": "echo", "first_token": "250ms"}}}
     stream = {"hold_messages": "50ms", "ping": "50ms"}
-    with opened({"server": {"stream": stream}, "providers": {"mock": mock}}) as doors:
+    with opened({"server": {"stream": stream}, "providers": {"mock": mock}}, {"model": "late"}) as doors:
+        doors.upstream.script, go = silent()  # what names no model goes there
+        with doors.client.stream("POST", PATH, json={**STREAM, "model": None}) as held:
+            start = named_events_of(next(held.iter_raw()))[0][1]
+            assert start["message"]["model"] == "up/late"
+            doors.upstream.background.call(go.set)
         answer = doors.messages("mock/late", stream=True)
         (first, start), *rest = named_events_of(answer.content)
         kinds = [name for name, _ in rest if name != "ping"]

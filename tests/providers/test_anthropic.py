@@ -10,7 +10,9 @@ import pytest
 
 from gateway.build import Gateway
 from gateway.config.problems import ConfigError
-from gateway.testing import Received, Wire, message, messages_event, messages_events
+from gateway.providers.anthropic import Anthropic, AnthropicSettings
+from gateway.seam import Request
+from gateway.testing import Received, Upstream, Wire, message, messages_call, messages_event, messages_events
 from gateway.testing.upstream import Script
 from tests.doors import USER, Doors, anthropic_error_of, named_events_of, opened
 
@@ -141,6 +143,35 @@ def test_counting_passes_on(doors: Doors) -> None:
     doors.upstream.script = answering({"type": "error", "error": {"type": "not_found_error", "message": "no"}}, 404)
     refusal = doors.post(body, PATH + "/count_tokens")
     assert anthropic_error_of(refusal) == (404, "not_found_error", "no")
+
+
+def test_a_server_that_cannot_count_is_not_asked() -> None:
+    with opened(up={**TYPES, "count_tokens": False}) as doors:
+        answer = doors.post(b'{"model":"up/m","messages":[]}', PATH + "/count_tokens")
+        assert (answer.status_code, answer.headers["x-gateway-estimated"]) == (200, "true")
+        assert not doors.upstream.received
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(None, 64_000), (123, 123)])
+def test_a_call_without_a_limit_gets_one(limit: int | None, sent: int) -> None:
+    with opened(up={**TYPES, "max_tokens": limit}) as doors:
+        doors.upstream.script = answering(message("Hello."))
+        assert doors.chat("up/claude-opus-4-5").json()["choices"][0]["message"]["content"] == "Hello."
+        assert doors.last().json["max_tokens"] == sent
+        doors.chat("up/claude-opus-4-5", max_completion_tokens=5)
+        assert doors.last().json["max_tokens"] == 5
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(None, 4096), (123, 123)])
+async def test_a_call_of_a_plugin_without_a_limit_gets_one(limit: int | None, sent: int) -> None:
+    with Upstream(answering(message("Hello."))) as upstream:
+        provider = Anthropic(AnthropicSettings(base_url=upstream.url, max_tokens=limit))
+        for body, wanted in ((b'{"a":1.00}', b'{"a":1.00,"max_tokens":%d}' % sent), (b'{"max_tokens": 7}', None)):
+            call = messages_call()
+            call.request = Request("messages", body)
+            await (await provider(call)).whole()
+            assert upstream.received[-1].body == (wanted or body)
+        await provider.aclose()
 
 
 # ---- what comes back
