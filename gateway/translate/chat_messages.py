@@ -10,7 +10,7 @@ from gateway.translate.chat_messages_tools import Shape, shape_of
 from gateway.translate.claude import claude
 from gateway.translate.contract import Translated
 from gateway.translate.errors import in_openai_terms
-from gateway.translate.fields import Reading
+from gateway.translate.fields import Reading, too_deep
 from gateway.wire.verbatim import encode
 
 _SHAPING = (b'"response_format"', b'"custom"', b'"functions"')
@@ -29,9 +29,12 @@ class ChatOnMessages:
     def request(self, request: Request) -> Translated:
         """The request as one of Anthropic's. Raises `InvalidRequest` for what is wrong in itself."""
         reading = Reading(request)
-        body = messages_body(reading, claude(request.model), request.model, self._max_tokens)
+        try:
+            source = encode(messages_body(reading, claude(request.model), request.model, self._max_tokens))
+        except RecursionError as error:
+            raise too_deep() from error
         headers = [header for header in request.headers if not header[0].startswith(b"openai-")]
-        made = Request("messages", encode(body), model=request.model, stream=request.stream, headers=headers)
+        made = Request("messages", source, model=request.model, stream=request.stream, headers=headers)
         return Translated(made, reading.dropped())
 
     def reply(self, call: Call, reply: Reply) -> Reply:

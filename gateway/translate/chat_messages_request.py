@@ -90,10 +90,13 @@ def _think(body: Fields, out: Body, model: Claude, *, forced: bool, unsigned_loo
             f"'reasoning_effort' must be one of {', '.join(EFFORTS)}, found '{effort[:40]}'.", param="reasoning_effort"
         )
     if thinking is not None:
-        if thinking.get("type") == "disabled" or not forced:
-            out["thinking"] = thinking
-        else:
+        if thinking.get("type") == "enabled" and (forced or (unsigned_loop and model.budget)):
             body.drop("thinking")
+        else:
+            out["thinking"] = thinking
+            budget = thinking.get("budget_tokens")
+            if isinstance(budget, int) and not limited:
+                out["max_tokens"] = max(out["max_tokens"], 2 * budget)
     if effort is None:
         pass
     elif model.budget:

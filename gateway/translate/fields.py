@@ -169,3 +169,8 @@ def value_of(number: Number) -> float:
 def missing(path: str) -> InvalidRequest:
     """The error of a field that must be there."""
     return InvalidRequest(f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
+
+
+def too_deep() -> InvalidRequest:
+    """The error of a document whose objects nest without end."""
+    return InvalidRequest("The body is nested too deep.")

@@ -6,7 +6,7 @@ from gateway.seam.reply import Reply
 from gateway.seam.request import Request
 from gateway.translate.contract import Translated
 from gateway.translate.errors import in_anthropic_terms
-from gateway.translate.fields import Reading
+from gateway.translate.fields import Reading, too_deep
 from gateway.translate.messages_chat_events import MessagesEvents
 from gateway.translate.messages_chat_request import chat_body
 from gateway.translate.openai_models import spoken
@@ -25,9 +25,12 @@ class MessagesOnChat:
     def request(self, request: Request) -> Translated:
         """The request as a chat request. Raises `InvalidRequest` for what is wrong in itself."""
         reading = Reading(request)
-        body = chat_body(reading, spoken(request.model), request.model, caches=self._caches)
+        try:
+            source = encode(chat_body(reading, spoken(request.model), request.model, caches=self._caches))
+        except RecursionError as error:
+            raise too_deep() from error
         headers = [header for header in request.headers if not header[0].startswith(b"anthropic-")]
-        made = Request("chat", encode(body), model=request.model, stream=request.stream, headers=headers)
+        made = Request("chat", source, model=request.model, stream=request.stream, headers=headers)
         return Translated(made, reading.dropped())
 
     def reply(self, call: Call, reply: Reply) -> Reply:

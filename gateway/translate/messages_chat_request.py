@@ -99,9 +99,12 @@ def _tool(tool: Fields, *, caches: bool) -> Body | None:
     description = tool.text("description")
     if description is not None:
         function["description"] = description
-    function["parameters"] = tool.object("input_schema") or {"type": "object", "properties": {}}
+    function["parameters"] = schema = tool.object("input_schema") or {"type": "object", "properties": {}}
     if tool.flag("strict"):
-        function["strict"] = True
+        if is_strict(schema):
+            function["strict"] = True
+        else:  # OpenAI refuses `strict` where a member may be left out
+            tool.drop("strict")
     cache = cache_of(tool, caches=caches)
     made = {"type": "function", "function": function}
     return made if cache is None else {**made, "cache_control": cache}

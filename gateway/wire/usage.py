@@ -11,6 +11,7 @@ Count = int | float | None
 
 class _InputDetails(Struct, gc=False):
     cached_tokens: Count = None
+    cache_write_tokens: Count = None
 
 
 class _OutputDetails(Struct, gc=False):
@@ -40,7 +41,7 @@ def read_usage(source: Raw) -> Usage | None:
         int(usage.prompt_tokens or 0),
         int(usage.completion_tokens or 0),
         int(inputs.cached_tokens or 0) if inputs is not None else 0,
-        0,
+        int(inputs.cache_write_tokens or 0) if inputs is not None else 0,
         int(outputs.reasoning_tokens or 0) if outputs is not None else 0,
     )
 
@@ -53,10 +54,13 @@ def written_usage(old: Raw, usage: Usage) -> Object:
     report["total_tokens"] = usage.input + usage.output
     for name, field, tokens in (
         ("prompt_tokens_details", "cached_tokens", usage.cached),
+        ("prompt_tokens_details", "cache_write_tokens", usage.written),
         ("completion_tokens_details", "reasoning_tokens", usage.reasoning),
     ):
         details = report.get(name, NULL)
-        known: Object = {} if is_null(details) else dict(open_object(details))
+        if isinstance(details, Raw):
+            details = {} if is_null(details) else open_object(details)
+        known: Object = details
         if tokens or field in known:
             report[name] = known | {field: tokens}
     return report

@@ -2,6 +2,7 @@
 """Chat requests for Messages targets: what is carried, what is mapped, what is dropped and named."""
 
 import json
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -153,3 +154,22 @@ def test_the_most_tokens_where_the_call_sets_none() -> None:
     raw = json.dumps({"messages": ASK}).encode()
     made = ChatOnMessages(max_tokens=123).request(Request("chat", raw, model=OLD)).request
     assert made.body["max_tokens"] == 123
+
+
+OUTCOMES = {100: nullcontext(), 450: suppress(InvalidRequest), 5000: pytest.raises(InvalidRequest)}
+
+
+def nested(depth: int) -> bytes:
+    return b'{"type":"object","properties":{"a":' * depth + b"{}" + b"}}" * depth
+
+
+@pytest.mark.parametrize("depth", OUTCOMES)
+@pytest.mark.parametrize("model", [OLD, OTHER])
+def test_schemas_nested_without_end(depth: int, model: str) -> None:
+    raw = (
+        b'{"messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","strict":true,'
+        b'"parameters":%s}}],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":%s}}}'
+    )
+    request = Request("chat", raw % (nested(depth), nested(depth)), model=model)
+    with OUTCOMES[depth]:
+        CHAT_ON_MESSAGES.request(request)

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -60,6 +61,7 @@ ROWS: list[tuple[str, Doc, Doc, list[str]]] = [
     (PLAIN, {"tools": [MADE], "tool_choice": {"type": "tool", "name": "f"}}, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}, []),
     (PLAIN, {"tools": [MADE], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, {"tools": [TOOL], "tool_choice": "auto", "parallel_tool_calls": False}, []),
     (PLAIN, {"tools": [MADE], "tool_choice": {"type": "any", "disable_parallel_tool_use": False}}, {"tools": [TOOL], "tool_choice": "required"}, []),
+    (PLAIN, {"tools": [{"name": "f", "input_schema": {"type": "object", "properties": {"a": {}}}, "strict": True}]}, {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}]}, ["tools[0].strict"]),
     # The answer's form.
     (PLAIN, {"output_config": {"format": FORMAT}}, {"response_format": FORMATTED}, []),
     (PLAIN, {"output_format": FORMAT}, {"response_format": FORMATTED}, []),
@@ -160,3 +162,14 @@ def test_what_is_wrong_in_itself(body: Doc, param: str) -> None:
         to_chat(**body)
     assert caught.value.param == param
     assert caught.value.status == 400
+
+
+OUTCOMES = {100: nullcontext(), 450: suppress(InvalidRequest), 5000: pytest.raises(InvalidRequest)}
+
+
+@pytest.mark.parametrize("depth", OUTCOMES)
+def test_schemas_nested_without_end(depth: int) -> None:
+    schema = b'{"type":"object","properties":{"a":' * depth + b"{}" + b"}}" * depth
+    raw = b'{"messages":[],"output_config":{"format":{"type":"json_schema","schema":%s}}}' % schema
+    with OUTCOMES[depth]:
+        MESSAGES_ON_CHAT.request(Request("messages", raw, model="m"))
