@@ -1,7 +1,6 @@
 """Anthropic, and every server that speaks its messages (https://docs.claude.com/en/api/messages)."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
@@ -39,8 +38,8 @@ class AnthropicSettings(Settings):
     """One server that speaks Anthropic's messages."""
 
     api_key: str | None = None
-    auth: Literal["x-api-key", "bearer"] = "x-api-key"
-    """How the key is sent: `bearer` for OAuth tokens, and for servers that want `Authorization`."""
+    key_header: str = "x-api-key"
+    """The header that holds the key alone; or `authorization` (as `Bearer KEY`), for OAuth tokens and some servers."""
     base_url: str = "https://api.anthropic.com"
     """With or without `/v1` at its end."""
     headers: dict[str, str] = {}
@@ -75,6 +74,7 @@ class Anthropic:
     def __init__(self, settings: AnthropicSettings) -> None:
         self.models: Sequence[str] = settings.models
         self.surfaces: Sequence[str] = ("messages", "count_tokens") if settings.count_tokens else ("messages",)
+        self.address = settings.base_url
         self._origin = Origin.parse(settings.base_url)
         self.max_tokens = settings.max_tokens
         self._max_tokens = b"%d" % (settings.max_tokens or MAX_TOKENS)
@@ -151,8 +151,8 @@ class Anthropic:
             "user-agent": f"llm-orchestration-gateway/{__version__}",
         }
         if settings.api_key:
-            bearer = settings.auth == "bearer"
-            headers |= {"authorization": f"Bearer {settings.api_key}"} if bearer else {"x-api-key": settings.api_key}
+            name = settings.key_header.lower()
+            headers[name] = f"Bearer {settings.api_key}" if name == "authorization" else settings.api_key
         return b"POST %s HTTP/1.1\r\n" % path.encode() + _lines(headers | more)
 
 

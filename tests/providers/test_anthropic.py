@@ -107,7 +107,11 @@ def test_a_caller_without_a_version_gets_the_default(doors: Doors) -> None:
 def test_a_base_url_may_end_with_the_version_or_before_it(below: str) -> None:
     with opened() as other:
         root = other.upstream.url.removesuffix("/v1")
-        up = {"base_url": root + below, "auth": "bearer", "headers": {"Anthropic-Version": "v", "X-More": "1"}}
+        up = {
+            "base_url": root + below,
+            "key_header": "Authorization",
+            "headers": {"Anthropic-Version": "v", "X-More": "1"},
+        }
         other.upstream.script = answering(message("Hello."))
         with opened(up={**TYPES, **up}) as doors:
             assert doors.client.post(PATH, json={"model": "up/m", "max_tokens": 1, "messages": USER}).status_code == 200
@@ -121,7 +125,8 @@ def test_a_base_url_may_end_with_the_version_or_before_it(below: str) -> None:
 def test_settings_that_cannot_be_are_told() -> None:
     for settings, wrong in (
         ({"max_tokens": 0}, "expected max_tokens of at least 1, found 0"),
-        ({"auth": "none"}, "Invalid enum value 'none'"),
+        ({"auth": "none"}, "the name 'auth' is not known here"),
+        ({"key_header": "a\nb", "api_key": "k"}, "a"),
         ({"base_url": "nowhere"}, "expected a URL that starts with http"),
         ({"headers": {"x": "a\nb"}}, "x"),
         ({"translation": "loose"}, "expected lenient or strict, found 'loose'"),
