@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.translate.chat_messages_tools import Shape
-from gateway.translate.chat_messages_turns import CUSTOM_INPUT
+from gateway.translate.chat_messages_turns import CUSTOM_INPUT, POSITION
 from gateway.translate.vocabulary import FINISH, chat_id, chat_usage, tier
 from gateway.wire.messages_fold import INVALID_JSON
 from gateway.wire.verbatim import NULL, Object, encode, is_null, open_array, open_object, show
@@ -52,7 +52,8 @@ class _Said:
         self._shape = shape
         self._texts: list[bytes] = []
         self._thoughts: list[bytes] = []
-        self._blocks: list[Raw] = []
+        self._blocks: list[Any] = []
+        self._count = 0
         self._calls: list[dict[str, Any]] = []
 
     def add(self, source: Raw) -> None:
@@ -60,13 +61,15 @@ class _Said:
         kind = bytes(block.get("type", NULL))
         if kind == b'"text"':
             self._texts.append(bytes(block.get("text", b'""'))[1:-1])
-        elif kind == b'"thinking"':
+        elif kind in (b'"thinking"', b'"redacted_thinking"'):
             self._thoughts.append(bytes(block.get("thinking", b'""'))[1:-1])
-            self._blocks.append(source)
-        elif kind == b'"redacted_thinking"':
-            self._blocks.append(source)
+            leads = self._count == len(self._blocks)
+            self._blocks.append(source if leads else {**block, POSITION: self._count})
         elif kind == b'"tool_use"':
             self._use(block)
+        else:
+            return
+        self._count += 1
 
     def _use(self, block: Object) -> None:
         name = _word(block.get("name", NULL))

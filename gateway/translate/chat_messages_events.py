@@ -11,6 +11,7 @@ from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
 from gateway.translate.chat_messages_answer import completion, custom_input, finish, refusal
 from gateway.translate.chat_messages_tools import Shape
+from gateway.translate.chat_messages_turns import POSITION
 from gateway.translate.vocabulary import chat_id, chat_usage, tier
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.sse import DONE, payload
@@ -59,6 +60,7 @@ class _Event(Struct, gc=False):
 _decode = msgspec.json.Decoder(_Event).decode
 _string = msgspec.json.Decoder(str).decode
 _EMPTY = (b"null", b'""')
+_CARRIED = ("text", "thinking", "redacted_thinking", "tool_use")
 _NOTHING: tuple[Chunk, ...] = ()
 
 
@@ -82,6 +84,7 @@ class ChatEvents:
     """
 
     __slots__ = (
+        "_blocks",
         "_calls",
         "_done",
         "_end",
@@ -103,6 +106,7 @@ class ChatEvents:
         self._end = b""
         self._reports: list[Raw] = []
         self._use: _Use | None = None
+        self._blocks = -1
         self._calls = -1
         self._thoughts = -1
         self._used = False
@@ -214,13 +218,14 @@ class ChatEvents:
     def _opened(self, block: _Block) -> Sequence[Chunk]:
         kind = block.type
         self._use = None
+        self._blocks += kind in _CARRIED
         if kind == "tool_use":
             return self._opened_use(block)
         if kind == "text":
             return self._text(bytes(block.text))
         if kind == "thinking":
             self._thoughts += 1
-            opening = b'{"index":%d,"type":"thinking","thinking":"","signature":""}' % self._thoughts
+            opening = b'{"index":%d,"type":"thinking","thinking":"","signature":""%s}' % (self._thoughts, self._place())
             return [
                 *self._chunk(b'{"thinking_blocks":[%s]}' % opening),
                 *self._thought(bytes(block.thinking)),
@@ -228,9 +233,17 @@ class ChatEvents:
             ]
         if kind == "redacted_thinking":
             self._thoughts += 1
-            data = b'{"index":%d,"type":"redacted_thinking","data":%s}' % (self._thoughts, bytes(block.data))
+            data = b'{"index":%d,"type":"redacted_thinking","data":%s%s}' % (
+                self._thoughts,
+                bytes(block.data),
+                self._place(),
+            )
             return self._chunk(b'{"thinking_blocks":[%s]}' % data)
         return _NOTHING
+
+    def _place(self) -> bytes:
+        """Where a thinking block stands, where it does not lead."""
+        return b"" if self._blocks == self._thoughts else b',"%s":%d' % (POSITION.encode(), self._blocks)
 
     def _opened_use(self, block: _Block) -> Sequence[Chunk]:
         name = encode(block.name)

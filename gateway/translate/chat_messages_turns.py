@@ -12,6 +12,8 @@ from gateway.translate.fields import Fields
 from gateway.wire.messages_fold import INVALID_JSON
 from gateway.wire.verbatim import INVALID, open_object
 
+POSITION = "position"
+"""Where a thinking block stood in its answer, told where it did not lead."""
 CUSTOM_INPUT = "input"
 """The member of a tool's input that holds a custom tool's text."""
 
@@ -79,11 +81,11 @@ class Turns:
             self.system += found
 
     def _answer(self, message: Fields) -> None:
-        made = self._thoughts(message) + blocks(message)
+        thoughts = self._thoughts(message)
+        made = blocks(message)
         refusal = message.text("refusal")
         if refusal is not None:
             made += text_blocks(refusal, message.at("refusal"), message)
-        thinks = bool(made) and made[0]["type"] in ("thinking", "redacted_thinking")
         for number, call in enumerate(message.items("tool_calls")):
             made.append(self._use(call, f"{message.at('tool_calls')}[{number}]"))
         call_by_name = message.fields("function_call")
@@ -91,7 +93,9 @@ class Turns:
             self._called = f"call_{len(self.turns)}"
             self._waiting[self._called] = call_by_name.path
             made.append(self._used(self._called, call_by_name.needed("name"), call_by_name.text("arguments")))
-        self.unsigned_loop = bool(self._waiting) and not thinks
+        for number, thought in enumerate(thoughts):
+            made.insert(thought.pop(POSITION, number), thought)
+        self.unsigned_loop = bool(self._waiting) and made[0]["type"] not in ("thinking", "redacted_thinking")
         self._extend("assistant", self._cached(message, made))
 
     def _thoughts(self, message: Fields) -> list[Block]:
@@ -101,7 +105,9 @@ class Turns:
         given: list[Block] = []
         for thought in message.items("thinking_blocks"):
             thought.take("index")
-            given.append({name: thought.take(name) for name in _THOUGHT if name in thought})
+            place = thought.integer(POSITION)
+            block = {name: thought.take(name) for name in _THOUGHT if name in thought}
+            given.append(block if place is None else {**block, POSITION: max(0, place)})
         signed = all(thought.get("signature") or thought.get("data") for thought in given)
         text = "".join([str(thought.get("thinking", "")) for thought in given])
         if given and signed and all(reasoning == text for reasoning in told):

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.translate.chat_messages_turns import CUSTOM_INPUT, input_of
+from gateway.translate.chat_messages_turns import CUSTOM_INPUT, POSITION, input_of
 from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import STOP, TIERS, message_id, messages_usage
-from gateway.wire.verbatim import NULL, Object, encode, is_null, open_array, open_object, open_objects
+from gateway.wire.verbatim import NULL, Object, encode, integer, is_null, open_array, open_object, open_objects
 
 Block = dict[str, Any]
 
@@ -28,11 +28,16 @@ def message(source: bytes, asked: str) -> bytes:
     choice = choices[0]
     said: Object = open_object(choice.get("message", NULL))
     answer = _word(completion.get("id", NULL))
-    blocks = [*_thoughts(said, asked), *_texts(said), *_uses(said, answer)]
-    used = any(block["type"] == "tool_use" for block in blocks)
+    uses = _uses(said, answer)
+    blocks = [*_texts(said), *uses]
+    for number, thought in enumerate(_thoughts(said, asked)):
+        blocks.insert(max(0, integer(thought.pop(POSITION, None), number)), thought)
     sequence = sequence_of(choice.get("stop_reason", NULL))
     reason = stop(
-        _word(choice.get("finish_reason", NULL)), sequence, used=used, refused=not _empty(said.get("refusal", NULL))
+        _word(choice.get("finish_reason", NULL)),
+        sequence,
+        used=bool(uses),
+        refused=not _empty(said.get("refusal", NULL)),
     )
     usage = messages_usage(completion.get("usage", NULL))
     served = _SERVED.get(_word(completion.get("service_tier", NULL)))

@@ -149,6 +149,8 @@ def blocks(draw: st.DrawFn) -> list[Doc]:
     if draw(st.booleans()):
         made.append({"type": "text", "text": draw(TEXT)})
     for number in range(draw(st.integers(0, 3))):
+        if draw(st.integers(0, 3)) == 0:  # thoughts between
+            made.append({"type": "thinking", "thinking": draw(TEXT), "signature": draw(TEXT)})
         made.append({"type": "tool_use", "id": f"toolu_{number}", "name": f"tool{number}", "input": draw(INPUTS)})
     return made
 
