@@ -33,12 +33,8 @@ def message(source: bytes, asked: str) -> bytes:
     for number, thought in enumerate(_thoughts(said, asked)):
         blocks.insert(max(0, integer(thought.pop(POSITION, None), number)), thought)
     sequence = sequence_of(choice.get("stop_reason", NULL))
-    reason = stop(
-        _word(choice.get("finish_reason", NULL)),
-        sequence,
-        used=bool(uses),
-        refused=not _empty(said.get("refusal", NULL)),
-    )
+    refused = not _empty(said.get("refusal", NULL))
+    reason = stop(_word(choice.get("finish_reason", NULL)), sequence, used=bool(uses), refused=refused)
     usage = messages_usage(completion.get("usage", NULL))
     served = _SERVED.get(_word(completion.get("service_tier", NULL)))
     made: Block = {
