@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from gateway.api.answers import Receive, Scope, Send, openai_error
@@ -26,6 +26,8 @@ from gateway.seam import (
     unfold,
 )
 
+UNCHANGED: Callable[[Batch], bytes] = attrgetter("raw")
+"""A writer of batches as they are."""
 _log = logging.getLogger("gateway")
 _FORWARDED = (b"openai-beta", b"anthropic-version", b"anthropic-beta", b"traceparent")
 
@@ -69,18 +71,14 @@ class Door:
     def prepare(self, request: Request, reply: Reply) -> None:
         """Add to the answer what its form at this door needs."""
 
-    def events(self, request: Request, batch: Batch) -> bytes:
-        """A batch of a stream as this client wants it."""
-        raise NotImplementedError
-
     def hold(self, visit: Visit, request: Request) -> None:  # noqa: ARG002 (a dialect may open its stream by it)
         """Say how a streamed answer is kept alive that does not come yet."""
         stream = self.house.server.stream
         visit.hold(stream.hold, stream.ping, self.ping)
 
-    def writer(self, request: Request, *, opened: bool) -> Callable[[Batch], bytes]:  # noqa: ARG002
+    def writer(self, request: Request, *, opened: bool) -> Callable[[Batch], bytes]:
         """What makes each batch of one stream the bytes that this client wants; `opened` where pings went before."""
-        return partial(self.events, request)
+        raise NotImplementedError
 
     def status(self, error: GatewayError) -> int:
         """The status of an answer that is an error."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from gateway.api.anthropic_errors import ID_HEADERS, anthropic_error, anthropic_status
 from gateway.api.continued import Continued
 from gateway.api.description import MODEL, STREAM, Description, answer, reference
-from gateway.api.door import Door, param_of
+from gateway.api.door import UNCHANGED, Door, param_of
 from gateway.api.visit import Visit
 from gateway.seam import Batch, GatewayError, InvalidRequest, Request
 from gateway.wire.sse import named
@@ -27,7 +26,6 @@ class _Look(msgspec.Struct, gc=False):
 
 
 _look = msgspec.json.Decoder(_Look).decode
-_unchanged: Callable[[Batch], bytes] = attrgetter("raw")
 
 
 def _read(body: bytes) -> _Look:
@@ -81,7 +79,7 @@ class MessagesDoor(_AnthropicDoor):
 
     def writer(self, request: Request, *, opened: bool) -> Callable[[Batch], bytes]:  # noqa: ARG002
         """Nothing is stripped; what the door has sent itself does not come twice."""
-        return Continued() if opened else _unchanged
+        return Continued() if opened else UNCHANGED
 
     def error_event(self, error: GatewayError, request_id: bytes) -> bytes:
         """The event on which Anthropic's SDKs raise; no `message_stop` follows it."""

@@ -1,12 +1,13 @@
 """What the doors to OpenAI's endpoints share: how a body is looked at, and how streams and their errors are written."""
 
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
 from gateway.api.answers import openai_error
-from gateway.api.door import Door, param_of
+from gateway.api.door import UNCHANGED, Door, param_of
 from gateway.seam import Batch, GatewayError, InvalidRequest, Request
 from gateway.wire.sse import frame
 from gateway.wire.verbatim import INVALID, mend
@@ -26,9 +27,9 @@ class OpenAIDoor(Door):
 
     ping = b": ping\n\n"
 
-    def events(self, request: Request, batch: Batch) -> bytes:
-        """The batch's bytes, without the usage event where the client did not ask for it."""
-        return batch.raw if request.wants_usage else batch.without_trailers()
+    def writer(self, request: Request, *, opened: bool) -> Callable[[Batch], bytes]:  # noqa: ARG002 (pings leave no trace)
+        """A batch's bytes, without the usage event where the client did not ask for it."""
+        return UNCHANGED if request.wants_usage else Batch.without_trailers
 
     def error_event(self, error: GatewayError, request_id: bytes) -> bytes:  # noqa: ARG002 (it has no place for it)
         """The event on which OpenAI's SDKs raise; no end mark follows it."""
