@@ -1,6 +1,6 @@
 """The one place that knows everyone: a configuration becomes a running gateway."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from gateway.library import Run
 from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.pipeline.rings import build_rings, members
+from gateway.providers.anthropic import Anthropic
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.routing.catalog import Catalog, Listing
@@ -41,9 +42,14 @@ from gateway.seam import (
     ring,
 )
 from gateway.telemetry.metrics import Metrics
+from gateway.translate.chat_messages import ChatOnMessages
+from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
+from gateway.translate.contract import Translation
+from gateway.translate.messages_chat import MESSAGES_ON_CHAT
+from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, PlainHttp, open_client
 
-PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "mock": Mock}
+PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "anthropic": Anthropic, "mock": Mock}
 """The stock providers by `type:`; any other is named `module:Class`."""
 _PROVIDER = "that has `surfaces`, such as ('chat',), and `async def __call__(self, call)`"
 LOCAL_KEY = "sk-local"
@@ -75,6 +81,7 @@ class Gateway:
             PlainHttp(open_client(ClientSettings())), CollectorRegistry(), thread_count=config.server.threads
         )
         problems: list[Problem] = []
+        self._strict: dict[str, bool] = {}
         self._components = Components()
         self.rings = build_rings(config, self._components, self.env, problems)
         """The middlewares that calls pass, by ring, the outermost first; beside them metrics stand outside all."""
@@ -92,7 +99,14 @@ class Gateway:
         if members(config.orchestrator).get("enable_metrics", True):
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
-        house = House(ring(outer, models), self.catalog, config.server, self.env.tasks, self._default_model())
+        house = House(
+            ring(outer, models),
+            self.catalog,
+            config.server,
+            self.env.tasks,
+            self._default_model(),
+            self._moderation_model(),
+        )
         self.run = Run(self.env, self.catalog, house.default_model, ChatDoor(house).read)
         """`await gateway.run("mock/echo", messages=[…])`: a model's answer without HTTP."""
         self._closing = AsyncExitStack()
@@ -146,6 +160,10 @@ class Gateway:
                 off[name] = f"{place}: switched off: the variable in its api_key is not set"
                 self.notes.append(off[name])
                 continue
+            translation = settings.pop("translation", "lenient")
+            if translation not in ("lenient", "strict"):
+                problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))
+            self._strict[name] = translation == "strict"
             try:
                 built[name] = self._provider(str(kind), settings, place)
             except ConfigError as error:
@@ -162,9 +180,16 @@ class Gateway:
     def _build_catalog(self, off: Mapping[str, str], problems: list[Problem]) -> Catalog:
         handlers: dict[str, Handler] = {}
         listed: list[Listing] = []
-        attempts: dict[str, Handler] = {
-            name: ring(self._ring("attempt"), provider) for name, provider in self._providers.items()
-        }
+        attempts: dict[str, Handler] = {}
+        for name, provider in self._providers.items():
+            spoken = speaks(
+                provider,
+                provider.surfaces,
+                _translations(provider),
+                strict=self._strict[name],
+                estimates=self.env.estimates,
+            )
+            attempts[name] = ring(self._ring("attempt"), spoken)
 
         def route(target: TargetEntry, timeouts: Timeouts, place: str) -> Handler:
             name, slash, model = target.to.partition("/")
@@ -206,6 +231,18 @@ class Gateway:
             if entry.get("model") and name in self._providers:
                 return f"{name}/{entry['model']}"
         return None
+
+    def _moderation_model(self) -> str | None:
+        """What serves moderations that name no model: the first provider in the file that has a model for them."""
+        for name, provider in self._providers.items():
+            if model := getattr(provider, "moderation_model", None):
+                return f"{name}/{model}"
+        return None
+
+
+def _translations(provider: Provider) -> Sequence[Translation]:
+    """The ways to a provider; what it makes of calls that set no `max_tokens`, its translations do too."""
+    return COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT, ChatOnMessages(getattr(provider, "max_tokens", None))
 
 
 def _route_any(provider: str, attempt: Handler, waits: Waits, model: str) -> Handler:

@@ -105,6 +105,28 @@ def error_of(body: bytes) -> dict[str, Any]:
     return error
 
 
+def anthropic_error_of(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, type and message of an error in Anthropic's shape, which names the request as the headers do."""
+    document = answer.json()
+    assert list(document) == ["type", "error", "request_id"]
+    assert document["type"] == "error"
+    assert list(document["error"]) == ["type", "message"]
+    assert document["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
+    assert answer.headers["content-type"] == "application/json"
+    return answer.status_code, document["error"]["type"], document["error"]["message"]
+
+
+def named_events_of(body: bytes) -> list[tuple[str, Any]]:
+    """The events of a stream whose events have names."""
+    found = []
+    for event in body.split(b"\n\n")[:-1]:
+        name, data = event.split(b"\n")
+        assert name.startswith(b"event: ")
+        assert data.startswith(b"data: ")
+        found.append((name[7:].decode(), json.loads(data[6:])))
+    return found
+
+
 def events_of(body: bytes) -> list[Any]:
     """The documents of a stream's events; the end mark as a string, comments left out."""
     found = []
@@ -145,11 +167,17 @@ class Doors:
             "/v1/chat/completions", json={"model": model, "messages": USER, **body}, headers=dict(headers or {})
         )
 
-    def post(self, body: bytes, **headers: str) -> httpx.Response:
-        """Send a body as it is."""
+    def messages(self, model: str = "up/m", headers: Mapping[str, str] | None = None, **body: Any) -> httpx.Response:
+        """Ask as Anthropic's clients do, and read the whole answer."""
         return self.client.post(
-            "/v1/chat/completions", content=body, headers={"content-type": "application/json", **headers}
+            "/v1/messages",
+            json={"model": model, "max_tokens": 100, "messages": USER, **body},
+            headers={"anthropic-version": "2023-06-01", **(headers or {})},
         )
+
+    def post(self, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
+        """Send a body as it is."""
+        return self.client.post(path, content=body, headers={"content-type": "application/json", **headers})
 
     def raw(self) -> Raw:
         """A connection that speaks bytes."""

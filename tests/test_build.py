@@ -108,7 +108,7 @@ def test_a_provider_in_the_plugins_folder(tmp_path: Path, monkeypatch: pytest.Mo
     ("provider", "told"),
     [
         ({"type": "opnai"}, "providers.x.type: nothing is called 'opnai'; did you mean openai"),
-        ({}, "providers.x.type: nothing is called 'x'; there are openai, mock"),
+        ({}, "providers.x.type: nothing is called 'x'; there are openai, anthropic, mock"),
         (
             {"type": "no.such.module:Class"},
             "providers.x.type: 'no.such.module:Class' cannot be loaded: No module named",
@@ -157,7 +157,8 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: nothing is called 'nope'; there are openai, mock; a file in plugins/ or module:Name will do",
+        "providers.a.type: nothing is called 'nope'; there are openai, anthropic, mock; "
+        "a file in plugins/ or module:Name will do",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",
@@ -251,4 +252,4 @@ def test_the_file_that_is_served_by_default_loads() -> None:
     assert gateway.config.auth is not None
     assert gateway.config.auth.keys[0].key == "sk-local"
     assert "echo" in [entry.name for entry in gateway.catalog.visible(None)]
-    assert len(Gateway.load(path, {"OPENAI_API_KEY": "sk-x"}).notes) == 0
+    assert len(Gateway.load(path, {"OPENAI_API_KEY": "sk-x", "ANTHROPIC_API_KEY": "sk-x"}).notes) == 0

@@ -31,7 +31,7 @@ def test_check_says_that_a_file_is_good_and_what_to_know(tmp_path: Path) -> None
     assert result.output.splitlines() == [
         f"{path}: note: cache: known, but not built yet: it does nothing",
         f"{path}: note: providers.openai: switched off: the variable in its api_key is not set",
-        f"{path}: good: 4 models",
+        f"{path}: good: 6 models",
     ]
 
 
@@ -107,4 +107,4 @@ def test_as_a_module_from_any_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "check", "--config", "gateway.yaml"]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ.copy(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "gateway.yaml: good: 4 models" in done.stdout
+    assert "gateway.yaml: good: 6 models" in done.stdout

@@ -6,23 +6,35 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 
 from gateway.api.answers import Receive, Scope, Send, refuse
+from gateway.api.anthropic_errors import refuse_anthropic
 from gateway.api.chat import ChatDoor
+from gateway.api.completions import CompletionsDoor
 from gateway.api.door import House
+from gateway.api.embeddings import EmbeddingsDoor
 from gateway.api.health import MetricsPage, Ready, live
 from gateway.api.ids import request_id
+from gateway.api.messages import CountTokensDoor, MessagesDoor
 from gateway.api.models import ModelsDoor
+from gateway.api.moderations import ModerationsDoor
 from gateway.api.openapi import OpenAPIPage
 from gateway.config.schema import Cors
 from gateway.seam import GatewayError
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+_MESSAGES = "/v1/messages"
 
 
 def application(house: House, models: ModelsDoor, ready: Ready, metrics: MetricsPage) -> ASGIApp:
     """Every path of the gateway, the busiest first."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
+        "/v1/embeddings": _Method(EmbeddingsDoor(house), "POST"),
+        "/v1/completions": _Method(CompletionsDoor(house), "POST"),
+        "/v1/moderations": _Method(ModerationsDoor(house), "POST"),
+        _MESSAGES: _Method(MessagesDoor(house), "POST"),
+        f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
+        "/": _Method(live, "GET"),  # some clients look whether anybody is there
         "/health/live": _Method(live, "GET"),
         "/health/ready": _Method(ready, "GET"),
         "/metrics": _Method(metrics, "GET"),
@@ -67,7 +79,7 @@ class _Method:
             code="method_not_allowed",
             headers=[(b"allow", allowed.encode())],
         )
-        return refuse(send, error, request_id().encode())
+        return _refuse(scope, send, error)
 
 
 class _Nowhere:
@@ -85,7 +97,13 @@ class _Nowhere:
             type="invalid_request_error",
             code="unknown_url",
         )
-        await refuse(send, error, request_id().encode())
+        await _refuse(scope, send, error)
+
+
+def _refuse(scope: Scope, send: Send, error: GatewayError) -> Awaitable[None]:
+    path: str = scope["path"]
+    shape = refuse_anthropic if path == _MESSAGES or path.startswith(f"{_MESSAGES}/") else refuse
+    return shape(send, error, request_id().encode())
 
 
 def _with_cors(app: ASGIApp, cors: Cors) -> ASGIApp:
@@ -94,6 +112,13 @@ def _with_cors(app: ASGIApp, cors: Cors) -> ASGIApp:
         allow_origins=cors.origins,
         allow_methods=("GET", "POST"),
         allow_headers=cors.headers,
-        expose_headers=("x-request-id", "x-gateway-provider", "x-gateway-model", "retry-after"),
+        expose_headers=(
+            "x-request-id",
+            "request-id",
+            "x-gateway-provider",
+            "x-gateway-model",
+            "x-gateway-dropped",
+            "retry-after",
+        ),
         max_age=int(cors.max_age),
     )

@@ -2,15 +2,9 @@
 
 import msgspec
 
-from gateway.api.answers import openai_error
-from gateway.api.door import Door, param_of
-from gateway.seam import Batch, GatewayError, InvalidRequest, Request
-from gateway.wire.sse import frame
-from gateway.wire.verbatim import INVALID, mend
-
-
-class _Options(msgspec.Struct, gc=False):
-    include_usage: bool | None = None
+from gateway.api.description import STREAMED, Description, model_call, reference, taken
+from gateway.api.openai_door import OpenAIDoor, StreamOptions, looked_at
+from gateway.seam import InvalidRequest, Request
 
 
 class _Look(msgspec.Struct, gc=False):
@@ -19,28 +13,18 @@ class _Look(msgspec.Struct, gc=False):
     messages: msgspec.Raw = msgspec.Raw(b"")
     model: str | None = None
     stream: bool | None = None
-    stream_options: _Options | None = None
+    stream_options: StreamOptions | None = None
 
 
-_look = msgspec.json.Decoder(_Look).decode
+_look = msgspec.json.Decoder(_Look)
 
 
-class ChatDoor(Door):
+class ChatDoor(OpenAIDoor):
     """OpenAI's chat completions, whole and streamed."""
-
-    ping = b": ping\n\n"
 
     def read(self, body: bytes) -> Request:
         """The request that a body holds; only what the gateway itself needs is looked at."""
-        try:
-            look = _look(body)
-        except msgspec.ValidationError as error:
-            text, param = param_of(str(error))
-            raise InvalidRequest(f"Invalid body: {text}.", param=param, code="invalid_type") from error
-        except INVALID as error:
-            halves = mend(body) != body
-            wrong = "a text holds half of a surrogate pair" if halves else str(error)
-            raise InvalidRequest(f"The body is not valid JSON: {wrong}.", code="invalid_json") from error
+        look = looked_at(_look, body)
         messages = bytes(look.messages)
         if messages[:1] != b"[":
             missing = not messages
@@ -58,10 +42,34 @@ class ChatDoor(Door):
             wants_usage=options is not None and bool(options.include_usage),
         )
 
-    def events(self, request: Request, batch: Batch) -> bytes:
-        """The batch's bytes, without the usage event where the client did not ask for it."""
-        return batch.raw if request.wants_usage else batch.without_trailers()
 
-    def error_event(self, error: GatewayError) -> bytes:
-        """The event on which OpenAI's SDKs raise; no end mark follows it."""
-        return frame(openai_error(error))
+DESCRIPTION = Description(
+    {"/v1/chat/completions": model_call("createChatCompletion", "ChatRequest", "Completion", streams=True)},
+    {
+        "ChatRequest": taken("messages", {"messages": {"type": "array", "items": reference("Message")}, **STREAMED}),
+        "Message": {
+            "type": "object",
+            "required": ["role"],
+            "properties": {
+                "role": {"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
+                "content": {
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}, {"type": "null"}]
+                },
+                "tool_calls": {"type": "array", "items": {"type": "object"}},
+                "tool_call_id": {"type": "string"},
+            },
+        },
+        "Completion": {
+            "type": "object",
+            "required": ["choices"],
+            "properties": {
+                "id": {"type": "string"},
+                "object": {"type": "string"},
+                "created": {"type": "integer"},
+                "model": {"type": "string"},
+                "choices": {"type": "array", "items": {"type": "object"}},
+                "usage": {"type": ["object", "null"]},
+            },
+        },
+    },
+)

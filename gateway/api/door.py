@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from gateway.api.answers import Receive, Scope, Send, openai_error
 from gateway.api.ids import request_id
-from gateway.api.visit import STREAM_HEADERS, BodyPatience, Visit
+from gateway.api.visit import ID_HEADERS, STREAM_HEADERS, BodyPatience, Visit
 from gateway.config.schema import Server
 from gateway.routing.catalog import Catalog
 from gateway.seam import (
@@ -24,6 +26,8 @@ from gateway.seam import (
     unfold,
 )
 
+UNCHANGED: Callable[[Batch], bytes] = attrgetter("raw")
+"""A writer of batches as they are."""
 _log = logging.getLogger("gateway")
 _FORWARDED = (b"openai-beta", b"anthropic-version", b"anthropic-beta", b"traceparent")
 
@@ -37,12 +41,16 @@ class House(NamedTuple):
     tasks: Tasks
     default_model: str | None = None
     """What serves requests that name no model."""
+    moderation_model: str | None = None
+    """What serves moderations that name no model."""
 
 
 class Door:
     """An ASGI endpoint of one surface. A dialect says how it reads requests, pings, and tells errors."""
 
     ping: bytes
+    id_headers: Sequence[bytes] = ID_HEADERS
+    """The headers of an answer that hold the request's id."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -55,15 +63,32 @@ class Door:
         """The request that a body holds. Raises `InvalidRequest`."""
         raise NotImplementedError
 
-    def events(self, request: Request, batch: Batch) -> bytes:
-        """A batch of a stream as this client wants it."""
+    @property
+    def default_model(self) -> str | None:
+        """What serves requests that name no model."""
+        return self.house.default_model
+
+    def prepare(self, request: Request, reply: Reply) -> None:
+        """Add to the answer what its form at this door needs."""
+
+    def hold(self, visit: Visit, request: Request) -> None:  # noqa: ARG002 (a dialect may open its stream by it)
+        """Say how a streamed answer is kept alive that does not come yet."""
+        stream = self.house.server.stream
+        visit.hold(stream.hold, stream.ping, self.ping)
+
+    def writer(self, request: Request, *, opened: bool) -> Callable[[Batch], bytes]:
+        """What makes each batch of one stream the bytes that this client wants; `opened` where pings went before."""
         raise NotImplementedError
 
-    def error(self, error: GatewayError) -> bytes:
+    def status(self, error: GatewayError) -> int:
+        """The status of an answer that is an error."""
+        return error.status
+
+    def error(self, error: GatewayError, request_id: bytes) -> bytes:  # noqa: ARG002 (a dialect may show it)
         """An error as the body of an answer."""
         return openai_error(error)
 
-    def error_event(self, error: GatewayError) -> bytes:
+    def error_event(self, error: GatewayError, request_id: bytes) -> bytes:
         """An error as the last event of a stream."""
         raise NotImplementedError
 
@@ -73,7 +98,7 @@ class Door:
         """Serve one HTTP request."""
         house = self.house
         call_id = request_id()
-        visit = Visit(scope, receive, send, house.tasks, call_id)
+        visit = Visit(scope, receive, send, house.tasks, call_id, self.id_headers)
         reply = call = None
         try:
             body = await visit.body(house.server.max_body, self._body_patience)
@@ -83,8 +108,9 @@ class Door:
             call = self._call(request, scope, call_id)
             visit.watch()
             if request.stream:
-                visit.hold(house.server.stream.hold, house.server.stream.ping, self.ping)
+                self.hold(visit, call.request)
             reply = await owned(house.enter, call)
+            self.prepare(request, reply)
             if request.stream:
                 await self._stream(visit, request, reply)
             else:
@@ -109,37 +135,39 @@ class Door:
         headers = scope["headers"]
         request.headers = [header for header in headers if header[0] in self._forwarded]
         if not request.model:
-            if self.house.default_model is None:
+            if self.default_model is None:
                 raise InvalidRequest(
                     "You must provide a 'model' parameter; GET /v1/models lists the models.",
                     param="model",
                     code="missing_required_parameter",
                 )
-            request = request.copy(model=self.house.default_model)
+            request = request.copy(model=self.default_model)
         call = Call(request, self.house.tasks, id=call_id)
         client = scope.get("client")
         call.put(Inbound(headers, client[0] if client else None))
         return call
 
     async def _stream(self, visit: Visit, request: Request, reply: Reply) -> None:
-        first = b""
-        events, send = self.events, visit.push
+        first: Batch | None = None
+        send = visit.push
 
         def keep(batch: Batch) -> bool:
             nonlocal first
             if batch.whole:  # the target had no stream to give
                 batch = Batch.of([event for chunk in batch.chunks for event in unfold(chunk)])
-            first = events(request, batch)
+            first = batch
             return False
 
         def push(batch: Batch) -> bool:
-            data = events(request, batch)
+            data = write(batch)
             return not data or send(data)
 
         ended = await reply.flow(keep)
+        write = self.writer(request, opened=visit.opened)
+        data = b"" if first is None else write(first)
         await self._begin(visit, reply)
-        if first:
-            send(first)
+        if data:
+            send(data)
         while not ended:
             await visit.drained()
             ended = await reply.flow(push)
@@ -153,13 +181,13 @@ class Door:
         if isinstance(error, ModelNotFound):
             error = self.house.catalog.explain(error, call.caller if call is not None else None)
         if visit.started:
-            await visit.write(self.error_event(error))
+            await visit.write(self.error_event(error, visit.id))
             await visit.write(b"", more=False)
             return
         headers: list[tuple[bytes, bytes]] = list(error.headers)
         if error.provider is not None:
             headers.append((b"x-gateway-provider", error.provider.encode()))
-        await visit.answer(error.status, self.error(error), headers)
+        await visit.answer(self.status(error), self.error(error, visit.id), headers)
 
 
 def param_of(message: str) -> tuple[str, str | None]:

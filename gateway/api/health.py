@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.api.answers import Receive, Scope, Send, respond
+from gateway.api.description import OPEN, Description, answer
 from gateway.api.ids import request_id
 from gateway.telemetry.metrics import exposition
 
@@ -43,3 +44,29 @@ class MetricsPage:
 
 def _id() -> tuple[bytes, bytes]:
     return (b"x-request-id", request_id().encode())
+
+
+DESCRIPTION = Description(
+    {
+        "/": {"get": {"responses": {"200": answer("Somebody is there.", "Probe")}, **OPEN}},
+        "/health/live": {"get": {"responses": {"200": answer("The process answers.", "Probe")}, **OPEN}},
+        "/health/ready": {
+            "get": {
+                "responses": {"200": answer("Listening.", "Probe"), "503": answer("Draining.", "Probe")},
+                **OPEN,
+            }
+        },
+        "/metrics": {
+            "get": {
+                "responses": {
+                    "200": {
+                        "description": "Prometheus' text format.",
+                        "content": {"text/plain": {"schema": {"type": "string"}}},
+                    }
+                },
+                **OPEN,
+            }
+        },
+    },
+    {"Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}},
+)

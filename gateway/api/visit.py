@@ -32,6 +32,7 @@ class BodyPatience(Patience):
 
 Push = Callable[[bytes], bool]
 Work = Callable[..., Coroutine[Any, Any, None]]
+ID_HEADERS = (b"x-request-id",)
 
 
 class Job:
@@ -62,6 +63,7 @@ class Visit:
     __slots__ = (
         "_connection",
         "_held",
+        "_ids",
         "_pinging",
         "_receive",
         "_send",
@@ -71,11 +73,20 @@ class Visit:
         "_watching",
         "gone",
         "id",
+        "opened",
         "push",
         "started",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, request_id: str) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        tasks: Tasks,
+        request_id: str,
+        id_headers: Sequence[bytes] = ID_HEADERS,
+    ) -> None:
         self._receive: Receive | None = receive
         self._send: Send | None = send
         self._tasks = tasks
@@ -88,8 +99,11 @@ class Visit:
         self.push: Push = self._keep if self._connection is None else self._connection.push
         """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
         self.id = request_id.encode()
+        self._ids = [(name, self.id) for name in id_headers]
         self.gone = False
         self.started = False
+        self.opened = False
+        """Whether what opens a stream that is pinged has been sent."""
 
     async def body(self, limit: int, patience: BodyPatience) -> bytes | None:
         """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`."""
@@ -132,9 +146,12 @@ class Visit:
         else:
             self._watching = Job(self._tasks, GRACE, self._listen)
 
-    def hold(self, seconds: float, every: float, ping: bytes) -> None:
-        """Unless the answer begins within `seconds`, begin it, and send `ping` `every` so often until it comes."""
-        self._pinging = Job(self._tasks, seconds, self._pings, every, ping)
+    def hold(self, seconds: float, every: float, ping: bytes, opening: Callable[[], bytes] = bytes) -> None:
+        """Unless the answer begins within `seconds`, begin it, and send `ping` `every` so often until it comes.
+
+        What `opening` makes goes in front of the first.
+        """
+        self._pinging = Job(self._tasks, seconds, self._pings, every, ping, opening)
 
     def leave(self) -> None:
         """The client has left."""
@@ -154,7 +171,7 @@ class Visit:
                 self._pinging.cancel()
             return False
         assert self._send is not None
-        head = [*headers, (b"x-request-id", self.id)]
+        head = [*headers, *self._ids]
         if self._short and status == OK:
             await self.drained()
             self._connection.begin(head)
@@ -193,7 +210,7 @@ class Visit:
         if self._short and status == OK:
             self.started = True
             await self.drained()
-            self._connection.answer([JSON, *headers, (b"x-request-id", self.id)], body)
+            self._connection.answer([JSON, *headers, *self._ids], body)
             return
         await self.start(status, [JSON, (b"content-length", b"%d" % len(body)), *headers])
         await self.write(body, more=False)
@@ -217,13 +234,15 @@ class Visit:
                 self.leave()
                 return
 
-    async def _pings(self, every: float, ping: bytes) -> None:
+    async def _pings(self, every: float, ping: bytes, opening: Callable[[], bytes]) -> None:
         if self.started:
             return
         await self.start(200, STREAM_HEADERS)
+        await self.write(opening() + ping)
+        self.opened = True
         while True:
-            await self.write(ping)
             await asyncio.sleep(every)
+            await self.write(ping)
 
 
 STREAM_HEADERS = (STREAM, _NO_CACHE, _NO_BUFFER)

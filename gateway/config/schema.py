@@ -13,6 +13,8 @@ class Stream(Settings):
 
     hold: Duration = Duration(5)
     """How long the door waits for the first content before it commits to status 200 and pings."""
+    hold_messages: Duration = Duration(1)
+    """The same on `/v1/messages`, whose clients expect a stream to begin while the model still thinks."""
     ping: Duration = Duration(15)
     """How often it pings from then on."""
 
@@ -21,7 +23,7 @@ class Cors(Settings):
     """Which browser pages may call the gateway."""
 
     origins: list[str]
-    headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key")
+    headers: tuple[str, ...] = ("authorization", "content-type", "x-api-key", "anthropic-version", "anthropic-beta")
     max_age: Duration = Duration(600)
 
 

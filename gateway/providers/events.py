@@ -6,22 +6,24 @@ from gateway.providers.failures import from_event
 from gateway.seam import Batch, GatewayError, UpstreamError
 from gateway.upstream import Exchange
 from gateway.wire.codec import Codec
-from gateway.wire.sse import DONE, EventReader, StreamTooWide
+from gateway.wire.sse import DONE, EventReader, StreamTooWide, find_event
 
 
 class Events:
-    """Batches of whole chat events. Raises where an event is an error, or where the end mark is missing.
+    """Batches of whole events. Raises where an event is an error, or where the end mark is missing.
 
-    What came in front of an error, in the same read, is delivered first.
+    `mark` is how the event begins that ends the stream. What came in front of an error, in the same read, is delivered
+    first.
     """
 
-    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_reader")
+    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_mark", "_reader")
 
-    def __init__(self, exchange: Exchange, codec: Codec, host: str) -> None:
+    def __init__(self, exchange: Exchange, codec: Codec, host: str, mark: bytes = DONE) -> None:
         self._exchange = exchange
         self._codec = codec
         self._host = host
-        self._reader = EventReader()
+        self._mark = mark
+        self._reader = EventReader(mark=mark)
         self._error: GatewayError | None = None
         self._done = False
 
@@ -66,16 +68,17 @@ class Events:
             events = self._reader.feed(data) if data else self._reader.end()
         except StreamTooWide as error:
             raise UpstreamError(f"{self._host}: {error}.") from error
-        if events.endswith(DONE):
+        if events.endswith(self._mark):
             self._finish()
-        elif b"data: [DONE]" in events:
+        elif self._mark in events:
             events = self._before_rest(events)
         if b'"error"' in events:
             events = self._before_error(events)
         if events:
             return Batch(events, self._codec)
         if not data and self._error is None:
-            raise UpstreamError(f"{self._host} ended its stream without data: [DONE]; the answer is cut.")
+            mark = self._mark.decode().strip()
+            raise UpstreamError(f"{self._host} ended its stream without {mark}; the answer is cut.")
         return None
 
     async def aclose(self) -> None:
@@ -100,9 +103,9 @@ class Events:
         self._exchange.finish()
 
     def _before_rest(self, events: bytes) -> bytes:
-        """The events up to the end mark. What comes behind it is nobody's."""
-        end = 0 if events.startswith(DONE) else events.find(b"\n" + DONE)  # a comment may stand right before it
-        if end < 0:
+        """The events up to the end mark's. What comes behind it is nobody's."""
+        start = find_event(events, self._mark)  # a comment may stand right before it
+        if start < 0:
             return events  # the words stand inside a text
         self._finish()
-        return events[: end + len(DONE) + (1 if end else 0)]
+        return events[: events.index(b"\n\n", start) + 2]

@@ -1,4 +1,8 @@
-"""An OpenAI-compatible server's errors as ours: from an answer's status and body, or from an event inside a 200."""
+"""A provider's errors as ours: from an answer's status and body, or from an event inside a 200.
+
+OpenAI's servers, those that resemble them, and Anthropic's (https://docs.claude.com/en/api/errors) all tell an `error`
+with a message and a type.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -66,8 +70,12 @@ class _Body(msgspec.Struct):
 class _Success(msgspec.Struct, gc=False):
     error: msgspec.Raw = NULL
     choices: msgspec.Raw = NULL
+    data: msgspec.Raw = NULL
+    results: msgspec.Raw = NULL
+    content: msgspec.Raw = NULL
 
 
+_ANSWERS = {"choices": "completion", "data": "list of embeddings", "results": "moderation", "content": "message"}
 _decode = msgspec.json.Decoder(_Body | list[_Body]).decode
 _decode_success = msgspec.json.Decoder(_Success).decode
 
@@ -85,23 +93,27 @@ def from_answer(host: str, status: int, body: bytes, headers: Sequence[tuple[byt
     return _error(host, status, error, _kept(headers))
 
 
-def from_success(host: str, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError | None:
-    """The error that a whole answer with status 200 means, or None where it is a completion.
+def from_success(
+    host: str, body: bytes, headers: Sequence[tuple[bytes, bytes]], member: str = "choices"
+) -> GatewayError | None:
+    """The error that a whole answer with status 200 means, or None where it has the array that it should.
 
-    Some servers answer with an error's body and status 200; others are cut without their framing telling.
+    `member` is `choices` of a completion, `data` of embeddings, `results` of moderations, `content` of a message. Some
+    servers answer with an error's body and status 200; others are cut without their framing telling.
     """
     try:
         try:
             document = _decode_success(body)
         except INVALID:  # half of a surrogate pair is JSON: an answer that a limit cut may end in one
             document = _decode_success(mend(body))
-        if is_null(document.error) and bytes(memoryview(document.choices)[:1]) == b"[":
+        if is_null(document.error) and bytes(memoryview(getattr(document, member))[:1]) == b"[":
             return None
         error = _found(body)
     except INVALID as problem:
-        return UpstreamError(f"{host} sent what is no completion: {problem}.")
+        return UpstreamError(f"{host} sent what is no {_ANSWERS[member]}: {problem}.")
     if not error:
-        return UpstreamError(f"{host} sent a JSON document that is no completion: it has no choices.")
+        what = f"no {_ANSWERS[member]}: it has no {member}"
+        return UpstreamError(f"{host} sent a JSON document that is {what}.")
     return _error(host, _status(error), error, _kept(headers))
 
 
@@ -163,6 +175,7 @@ def _error(host: str, status: int, error: Any, headers: Sequence[tuple[bytes, by
         code=_word(fields.get("code")),
         param=_word(fields.get("param")),
         headers=headers,
+        details=details if isinstance(details := fields.get("details"), dict) else None,
     )
 
 

@@ -1,11 +1,13 @@
-"""OpenAI, and every server that speaks its chat completions (https://platform.openai.com/docs/api-reference/chat)."""
+"""OpenAI, and every server that speaks as it does (https://platform.openai.com/docs/api-reference)."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
 from gateway import __version__
+from gateway.providers.embedding_batches import Part, ask_all, split
 from gateway.providers.events import Events
 from gateway.providers.failures import from_answer, from_success
 from gateway.seam import (
@@ -14,6 +16,7 @@ from gateway.seam import (
     Env,
     Given,
     Head,
+    InvalidRequest,
     Reply,
     Request,
     Settings,
@@ -21,9 +24,19 @@ from gateway.seam import (
     UpstreamError,
 )
 from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_header, open_client
-from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
-from gateway.wire.verbatim import encode
+from gateway.wire.dialect import DIALECTS, TEXTLESS, Dialect
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object
 
+Surface = Literal["chat", "completions", "embeddings", "moderations"]
+_PATHS: dict[str, str] = {
+    "chat": "chat/completions",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    "moderations": "moderations",
+}
+_MEMBERS = {"embeddings": "data", "moderations": "results"}
+_MODERATION = "omni-moderation-latest"
+"""What OpenAI itself takes where a moderation names no model."""
 _ANSWER_HEADERS = frozenset({b"openai-processing-ms", b"openai-version"})
 """Headers of the upstream's answer that go on. Its rate limits are the gateway's, its cookies nobody's."""
 _ASK_USAGE = b'{"include_usage":true}'
@@ -43,23 +56,51 @@ class OpenAISettings(Settings):
     model: str | None = None
     """What serves requests that name no model."""
     max_tokens: int | None = None
-    """Added where the call sets neither `max_tokens` nor `max_completion_tokens`."""
+    """Added where a call for text sets neither `max_tokens` nor `max_completion_tokens`."""
+    surfaces: tuple[Surface, ...] = ("chat", "embeddings", "moderations")
+    """What the server speaks; `completions`, the legacy one, only where it is named here."""
+    moderation_model: str | None = None
+    """What serves moderations that name no model; with OpenAI itself, unless said, its latest."""
+    embedding_batch: int | None = 2048
+    """How many inputs a request for embeddings may have (OpenAI's limit); more go up as several. null: any number."""
+    embedding_base64: bool = True
+    """Whether the server knows `encoding_format: base64`; else it is asked for numbers, which are encoded here."""
     stream_usage: bool = True
     """Whether streams are asked for their usage (`stream_options`); some servers refuse the field."""
     http: ClientSettings = msgspec.field(default_factory=ClientSettings)
 
+    def __post_init__(self) -> None:
+        if not self.surfaces:
+            raise ValueError(f"surfaces: expected at least one of {', '.join(get_args(Surface))}, found none")
+        if self.embedding_batch is not None and self.embedding_batch < 1:
+            raise ValueError(f"embedding_batch: expected 1 or more, or null, found {self.embedding_batch}")
+
+
+class _Way(NamedTuple):
+    """How one surface is spoken with a server."""
+
+    head: bytes
+    """The request's line and headers, the same for every call."""
+    dialect: Dialect
+    member: str
+    """The array by which an answer is told from anything else."""
+    streams: bool
+
 
 class OpenAI:
-    """A provider that passes a chat request's bytes on, but for the model's name and a stream's `stream_options`."""
+    """A provider that passes a request's bytes on, but for the model's name and a stream's `stream_options`."""
 
     Settings = OpenAISettings
-    surfaces: Sequence[str] = ("chat",)
 
     def __init__(self, settings: OpenAISettings) -> None:
         self.models: Sequence[str] = settings.models
+        self.surfaces: Sequence[str] = settings.surfaces
         self._settings = settings
         self._origin = Origin.parse(settings.base_url)
-        self._head = self._prepared(settings)
+        self.moderation_model: str | None = settings.moderation_model
+        if self.moderation_model is None and self._origin.host == "api.openai.com":
+            self.moderation_model = _MODERATION
+        self._ways: dict[str, _Way] = {surface: self._way(surface) for surface in self.surfaces}
         self._client: Client = open_client(settings.http)
 
     async def start(self, env: Env) -> None:
@@ -72,44 +113,84 @@ class OpenAI:
     async def __call__(self, call: Call) -> Reply:
         """Ask the server, and return its answer as soon as its head is there."""
         request = call.request
-        head = self._head
-        if request.headers:
-            head += b"".join([b"%s: %s\r\n" % header for header in request.headers])
-        timeouts = call.target.timeouts if call.target is not None else Timeouts()
-        exchange = await self._client.send(self._origin, head, self._body(request), timeouts)
+        way = self._ways.get(request.surface)
+        if way is None:
+            raise InvalidRequest(
+                f"{request.model!r} does not serve {request.surface}: {self._origin.host} speaks "
+                f"{', '.join(self.surfaces)}.",
+                param="model",
+                code="unsupported_surface",
+            )
+        if request.surface == "embeddings" and (parts := self._parts(request)):
+            body = await ask_all(call, parts, partial(self._part, call, way), self._origin.host)
+            return Reply(call, Given((Batch(body, way.dialect.answer),)))
+        exchange = await self._sent(call, way, self._body(request))
         try:
-            return await self._reply(call, exchange)
+            return await self._reply(call, way, exchange)
         except BaseException:
             await exchange.aclose()
             raise
 
-    async def _reply(self, call: Call, exchange: Exchange) -> Reply:
-        kind = (exchange.header(b"content-type") or b"").lower()
-        if exchange.status != 200:
-            body = await exchange.whole()
-            raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
+    def _sent(self, call: Call, way: _Way, body: bytes) -> Awaitable[Exchange]:
+        head = way.head
+        if call.request.headers:
+            head += b"".join([b"%s: %s\r\n" % header for header in call.request.headers])
+        timeouts = call.target.timeouts if call.target is not None else Timeouts()
+        return self._client.send(self._origin, head, body, timeouts)
+
+    async def _reply(self, call: Call, way: _Way, exchange: Exchange) -> Reply:
         head = Head(200, {name: value for name, value in exchange.headers if name in _ANSWER_HEADERS})
-        if kind.startswith(b"text/event-stream"):
-            return Reply(call, Events(exchange, CHAT_EVENT, self._origin.host), head)
+        kind = _kind(exchange)
+        if exchange.status == 200 and way.streams and kind.startswith(b"text/event-stream"):
+            return Reply(call, Events(exchange, way.dialect.event, self._origin.host), head)
         body = await exchange.whole()
+        self._check(way, exchange, kind, body)
+        return Reply(call, Given((Batch(body, way.dialect.answer),)), head)
+
+    def _check(self, way: _Way, exchange: Exchange, kind: bytes, body: bytes) -> None:
+        """Raises the error that a whole answer is."""
+        host = self._origin.host
+        if exchange.status != 200:
+            raise from_answer(host, exchange.status, body, exchange.headers)
         if not kind.startswith(b"application/json"):
             shown = kind.decode("latin-1") or "no content-type"
-            raise UpstreamError(f"{self._origin.host} answered with {shown} where JSON was asked for.")
-        if (error := from_success(self._origin.host, body, exchange.headers)) is not None:
+            raise UpstreamError(f"{host} answered with {shown} where JSON was asked for.")
+        if (error := from_success(host, body, exchange.headers, way.member)) is not None:
             raise error
-        return Reply(call, Given((Batch(body, CHAT_ANSWER),)), head)
+
+    def _parts(self, request: Request) -> list[Part]:
+        limit = self._settings.embedding_batch
+        return [] if limit is None else split(request.raw, limit)
+
+    async def _part(self, call: Call, way: _Way, part: Part) -> bytes:
+        request = call.request
+        exchange = await self._sent(call, way, request.spliced({**self._form(request), "input": part.source}))
+        try:
+            body = await exchange.whole()
+            self._check(way, exchange, _kind(exchange), body)
+            return body
+        finally:
+            await exchange.aclose()
+
+    def _form(self, request: Request) -> dict[str, bytes]:
+        """What to set where this server does not know the form of embeddings that is asked for."""
+        unknown = not self._settings.embedding_base64 and b'"base64"' in request.raw
+        return {"encoding_format": b'"float"'} if unknown else {}
 
     def _body(self, request: Request) -> bytes:
         members: dict[str, bytes] = {}
         settings = self._settings
+        if request.surface in TEXTLESS:
+            members = self._form(request) if request.surface == "embeddings" else members
+            return request.spliced(members) if members else request.raw
         if request.stream and settings.stream_usage and not request.wants_usage:
             members["stream_options"] = _asking(request)
         if settings.max_tokens is not None and not _limited(request):
             members["max_tokens"] = b"%d" % settings.max_tokens
         return request.spliced(members) if members else request.raw
 
-    def _prepared(self, settings: OpenAISettings) -> bytes:
-        """The request's line and headers, the same for every call."""
+    def _way(self, surface: str) -> _Way:
+        settings = self._settings
         headers = {
             "host": self._origin.host_header.decode(),
             "content-type": "application/json",
@@ -123,20 +204,36 @@ class OpenAI:
         if settings.project:
             headers["openai-project"] = settings.project
         headers |= {name.lower(): value for name, value in settings.headers.items()}
-        lines = [b"POST %s/chat/completions HTTP/1.1\r\n" % self._origin.path.encode()]
+        lines = [f"POST {self._origin.path}/{_PATHS[surface]} HTTP/1.1\r\n".encode()]
         for name, value in headers.items():
             check_header(name.encode(), value.encode())
             lines.append(b"%s: %s\r\n" % (name.encode(), value.encode()))
-        return b"".join(lines)
+        member = _MEMBERS.get(surface, "choices")
+        return _Way(b"".join(lines), DIALECTS[surface], member, surface not in TEXTLESS)
+
+
+def _kind(exchange: Exchange) -> bytes:
+    return (exchange.header(b"content-type") or b"").lower()
 
 
 def _asking(request: Request) -> bytes:
     """`stream_options` that ask for usage, beside what the client set there."""
-    options: Any = request.body.get("stream_options") if b'"stream_options"' in request.raw else None
-    return encode({**options, "include_usage": True}) if isinstance(options, dict) else _ASK_USAGE
+    options = _members(request).get("stream_options", NULL) if b'"stream_options"' in request.raw else NULL
+    if bytes(memoryview(options)[:1]) != b"{":
+        return _ASK_USAGE
+    return encode({**open_object(options), "include_usage": True})
 
 
 def _limited(request: Request) -> bool:
-    return b"_tokens" in request.raw and any(
-        request.body.get(name) is not None for name in ("max_tokens", "max_completion_tokens")
-    )
+    if b"_tokens" not in request.raw:
+        return False
+    members = _members(request)
+    return any(not is_null(members.get(name, NULL)) for name in ("max_tokens", "max_completion_tokens"))
+
+
+def _members(request: Request) -> Object:
+    """The body opened no further than its members: a number that nobody can hold is the server's to read."""
+    try:
+        return open_object(request.raw)
+    except INVALID as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error

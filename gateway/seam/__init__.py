@@ -17,6 +17,7 @@ from gateway.seam.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from gateway.seam.estimates import Estimates
 from gateway.seam.http import Http, HttpAnswer
 from gateway.seam.protocols import Component, Filter, Handler, Middleware, Node, Provider, TextFilter
 from gateway.seam.reply import Given, Head, Reply, Source, fold, unfold
@@ -36,6 +37,7 @@ __all__ = [
     "Duration",
     "Ending",
     "Env",
+    "Estimates",
     "Filter",
     "GatewayError",
     "Given",

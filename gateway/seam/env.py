@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.seam.estimates import Estimates
 from gateway.seam.http import Http
 from gateway.seam.threads import Threads
 
@@ -65,8 +66,8 @@ class Env:
     """What components may use.
 
     `http` is a client for plain requests, `run` the dispatcher (a step's way to call a model), `clock` a
-    monotonic clock in seconds, `metrics` the Prometheus registry. `tasks` is where tasks start, `threads` where
-    synchronous code runs that may block.
+    monotonic clock in seconds, `metrics` the Prometheus registry, `estimates` what is known of tokens before a call.
+    `tasks` is where tasks start, `threads` where synchronous code runs that may block.
     """
 
     http: Http
@@ -74,6 +75,7 @@ class Env:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("gateway"))
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     thread_count: int = 16
+    estimates: Estimates = field(default_factory=Estimates)
     tasks: Tasks = field(init=False)
     threads: Threads = field(init=False)
     run: "Handler" = field(init=False)

@@ -1,6 +1,7 @@
 """The errors that travel through the rings; doors alone render them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -10,7 +11,8 @@ class GatewayError(Exception):
 
     `message` says what was wrong, where, and what to do. `type`, `param` and `code` are those of OpenAI's error
     object (https://platform.openai.com/docs/guides/error-codes); `headers` go out with the answer.
-    `retryable` tells the router whether another try, or another target, could do better.
+    `retryable` tells the router whether another try, or another target, could do better; `details` is what a provider
+    adds to its error for programs to read (Anthropic does), for callers of its dialect.
     """
 
     status = 500
@@ -27,11 +29,13 @@ class GatewayError(Exception):
         param: str | None = None,
         headers: Headers = (),
         retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.headers = list(headers)
+        self.details = details
         self.provider: str | None = None  # who failed; the router fills it in
         if status is not None:
             self.status = status

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway.seam.call import Call, Ending, Outcome, run_endings
 from gateway.seam.chunk import Batch, Chunk
 from gateway.seam.errors import InvalidRequest, UpstreamError
+from gateway.seam.estimates import BYTES_PER_TOKEN
 from gateway.seam.rewrite import Rewriter
-from gateway.wire.dialect import DIALECTS
+from gateway.wire.dialect import DIALECTS, TEXTLESS
 from gateway.wire.parts import Key, Usage
 from gateway.wire.said import SAID
 from gateway.wire.verbatim import INVALID
@@ -17,9 +18,8 @@ from gateway.wire.verbatim import INVALID
 if TYPE_CHECKING:
     from gateway.seam.protocols import Filter, TextFilter
 
-BYTES_PER_TOKEN = 4
 EVENT_BYTES_PER_TOKEN = 190
-"""What a token weighs in JSON, and in a stream of one event a token: for usage that nobody reported."""
+"""What a token weighs in a stream of one event a token: for usage that nobody reported."""
 
 
 class Head:
@@ -120,6 +120,7 @@ class Reply:
         *,
         surface: str | None = None,
         inner: "Reply | None" = None,
+        usage: Usage | None = None,
     ) -> None:
         self.call = call
         self.source = source
@@ -131,13 +132,13 @@ class Reply:
         self._ends: list[Ending] | None = None
         self._ended = False
         self._outcome: Outcome | None = None
-        self._usage: Usage | None = None
+        self._usage = usage  # given where an answer is known to cost what it does not report
         self._bytes = 0
 
     @classmethod
-    def of(cls, call: Call, chunk: Chunk, head: Head | None = None) -> "Reply":
-        """A whole answer that is there already."""
-        return cls(call, Given((Batch.of((chunk,)),)), head, surface=chunk.codec.surface)
+    def of(cls, call: Call, chunk: Chunk, head: Head | None = None, *, usage: Usage | None = None) -> "Reply":
+        """A whole answer that is there already; `usage` where it does not report its own."""
+        return cls(call, Given((Batch.of((chunk,)),)), head, surface=chunk.codec.surface, usage=usage)
 
     @classmethod
     def saying(cls, call: Call, text: str) -> "Reply":
@@ -252,7 +253,8 @@ class Reply:
             if reply.inner is None:
                 request = reply.call.request
                 per_token = EVENT_BYTES_PER_TOKEN if request.stream else BYTES_PER_TOKEN
-                return Usage(len(request.raw) // BYTES_PER_TOKEN, reply._bytes // per_token), True
+                output = 0 if reply.surface in TEXTLESS else reply._bytes // per_token
+                return Usage(len(request.raw) // BYTES_PER_TOKEN, output), True
             reply = reply.inner
         return reply._usage, False
 

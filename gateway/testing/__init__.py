@@ -1,7 +1,8 @@
 """The public harness: calls for a middleware's own tests, a served gateway, a scripted upstream on a real socket."""
 
 from gateway.testing.background import Background
-from gateway.testing.calls import answer, answering, ask, chat_call
+from gateway.testing.calls import answer, answering, ask, chat_call, messages_call
+from gateway.testing.messages import message, messages_event, messages_events
 from gateway.testing.plugins import use
 from gateway.testing.served import Served, serve
 from gateway.testing.upstream import Received, Upstream, Wire, completion, events
@@ -18,6 +19,10 @@ __all__ = [
     "chat_call",
     "completion",
     "events",
+    "message",
+    "messages_call",
+    "messages_event",
+    "messages_events",
     "serve",
     "use",
 ]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.seam import Batch, Call, Chunk, Given, Handler, Middleware, Reply, Request, Tasks, owned, ring
+from gateway.testing.messages import message, messages_events
 from gateway.testing.upstream import completion, events
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
+from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 
 
 def chat_call(text: str = "Hello?", *, stream: bool = False, model: str = "mock/echo", **fields: Any) -> Call:
@@ -22,8 +24,19 @@ def chat_call(text: str = "Hello?", *, stream: bool = False, model: str = "mock/
     return Call(request, Tasks(logging.getLogger("gateway")), id="req_test")
 
 
+def messages_call(text: str = "Hello?", *, stream: bool = False, model: str = "mock/echo", **fields: Any) -> Call:
+    """The same call in Anthropic's dialect."""
+    call = chat_call(text, stream=stream, model=model, max_tokens=1024, **fields)
+    call.request.surface = "messages"
+    return call
+
+
 def answer(call: Call, *texts: str) -> Reply:
-    """An answer of these texts: one event each where the call wants a stream, else whole."""
+    """An answer of these texts in the call's dialect: one event each where it wants a stream, else whole."""
+    if call.request.surface == "messages":
+        if call.request.stream:
+            return Reply(call, Given([Batch(event, MESSAGES_EVENT) for event in messages_events(texts)]))
+        return Reply.of(call, Chunk(json.dumps(message(texts)).encode(), MESSAGES_ANSWER))
     if call.request.stream:
         return Reply(call, Given([Batch(event, CHAT_EVENT) for event in events(*texts)]))
     return Reply.of(call, Chunk(json.dumps(completion("".join(texts))).encode(), CHAT_ANSWER))

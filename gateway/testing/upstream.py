@@ -1,4 +1,4 @@
-"""A scripted OpenAI-compatible server on a real socket: it answers, or misbehaves, as its script says."""
+"""A scripted provider on a real socket: it answers, or misbehaves, as its script says."""
 
 import asyncio
 import contextlib

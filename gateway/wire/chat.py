@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.wire.choices import ChoicesCodec, numbered
 from gateway.wire.codec import Codec
-from gateway.wire.parts import Key, Kind, Part, Usage
-from gateway.wire.sse import frame, payload
-from gateway.wire.verbatim import INVALID, NULL, Object, encode, integer, is_null, open_array, open_object, open_objects
+from gateway.wire.parts import Key, Kind, Part
+from gateway.wire.sse import frame
+from gateway.wire.verbatim import NULL, Object, encode, integer, is_null, open_array, open_object, open_objects
 
 # Only what the gateway itself reads stands in these views; everything else stays bytes.
 
@@ -55,24 +56,6 @@ class _Choice(Struct, gc=False):
     finish_reason: str | None = None
 
 
-Count = int | float | None
-
-
-class _InputDetails(Struct, gc=False):
-    cached_tokens: Count = None
-
-
-class _OutputDetails(Struct, gc=False):
-    reasoning_tokens: Count = None
-
-
-class _Usage(Struct, gc=False):
-    prompt_tokens: Count = None
-    completion_tokens: Count = None
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-
-
 class _Document(Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Raw = NULL
@@ -80,9 +63,6 @@ class _Document(Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Document).decode
 _open_calls = msgspec.json.Decoder(list[_ToolCall]).decode
-_decode_usage = msgspec.json.Decoder(_Usage).decode
-_NOTHING = _Document()
-_DONE = _Document()
 FUNCTION_CALL = -1
 """The index under which the deprecated `function_call` stands among `tool_args`."""
 
@@ -130,49 +110,22 @@ def _joined(parts: list[Part]) -> list[Part]:
     return list(texts.values())
 
 
-class _Chat(Codec):
+class _Chat(ChoicesCodec):
     surface: ClassVar[str] = "chat"
 
     def event(self) -> Codec:
         return CHAT_EVENT
 
-    def decode(self, raw: bytes) -> _Document:
-        source = raw if self.whole else payload(raw)
-        if source[:1] == b"{":
-            return _decode(source)
-        if source == b"[DONE]" and not self.whole:
-            return _DONE
-        return _decode(source) if source else _NOTHING
+    def view(self, source: bytes) -> _Document:
+        return _decode(source)
 
     def parts(self, doc: _Document) -> list[Part]:
         parts: list[Part] = []
         for position, choice in enumerate(doc.choices or ()):
             message = choice.delta or choice.message
             if message is not None:
-                _add_parts(parts, position if choice.index is None else choice.index, message)
+                _add_parts(parts, numbered(position, choice), message)
         return parts if len(parts) < 2 else _joined(parts)
-
-    def usage(self, doc: _Document) -> Usage | None:
-        if is_null(doc.usage):
-            return None
-        try:
-            usage = _decode_usage(doc.usage)
-        except INVALID:  # no reason to lose an answer: its usage is estimated
-            return None
-        inputs, outputs = usage.prompt_tokens_details, usage.completion_tokens_details
-        return Usage(
-            int(usage.prompt_tokens or 0),
-            int(usage.completion_tokens or 0),
-            int(inputs.cached_tokens or 0) if inputs is not None else 0,
-            0,
-            int(outputs.reasoning_tokens or 0) if outputs is not None else 0,
-        )
-
-    def finish(self, doc: _Document) -> str | None:
-        for choice in doc.choices or ():
-            if choice.finish_reason:
-                return choice.finish_reason
-        return None
 
     def has_content(self, doc: _Document) -> bool:
         for choice in doc.choices or ():
@@ -189,22 +142,6 @@ class _Chat(Codec):
                 return True
         return False
 
-    def ends(self, doc: _Document) -> bool:
-        return doc is _DONE or self.finish(doc) is not None
-
-    def closes(self, doc: _Document, key: Key) -> bool:
-        return (
-            self.whole
-            or doc is _DONE
-            or any(
-                choice.finish_reason and key.choice == (position if choice.index is None else choice.index)
-                for position, choice in enumerate(doc.choices or ())
-            )
-        )
-
-    def trailer(self, doc: _Document) -> bool:
-        return not self.whole and not is_null(doc.usage) and not doc.choices
-
     def replace(self, raw: bytes, key: Key, text: str) -> bytes:
         doc: Object = dict(open_object(self.source(raw)))
         choices: list[Object] = list(open_objects(doc["choices"]))
@@ -219,7 +156,7 @@ class _Chat(Codec):
             if "logprobs" in choice:  # they spell the old text out, token by token
                 choice["logprobs"] = NULL
         doc["choices"] = choices
-        return self._dump(doc)
+        return self.dump(doc)
 
     def like(self, raw: bytes, key: Key, text: str) -> bytes:
         doc: Object = dict(open_object(self.source(raw)))
@@ -228,27 +165,6 @@ class _Chat(Codec):
         doc["object"] = "chat.completion.chunk"
         doc["choices"] = [{"index": key.choice, "delta": _delta(key, text), "finish_reason": None}]
         return frame(encode(doc))
-
-    def with_usage(self, raw: bytes, usage: Usage) -> bytes:
-        doc: Object = dict(open_object(self.source(raw)))
-        old = doc.get("usage", NULL)
-        report: Object = {} if is_null(old) else dict(open_object(old))
-        report["prompt_tokens"] = usage.input
-        report["completion_tokens"] = usage.output
-        report["total_tokens"] = usage.input + usage.output
-        for name, field, tokens in (
-            ("prompt_tokens_details", "cached_tokens", usage.cached),
-            ("completion_tokens_details", "reasoning_tokens", usage.reasoning),
-        ):
-            details = report.get(name, NULL)
-            known: Object = {} if is_null(details) else dict(open_object(details))
-            if tokens or field in known:
-                report[name] = known | {field: tokens}
-        doc["usage"] = report
-        return self._dump(doc)
-
-    def _dump(self, doc: Object) -> bytes:
-        return encode(doc) if self.whole else frame(encode(doc))
 
 
 class ChatEvent(_Chat):

@@ -10,17 +10,15 @@ from typing import Any
 from msgspec import Raw
 
 from gateway.wire.verbatim import (
-    INVALID,
     NULL,
     Object,
     encode,
-    hide,
     integer,
     is_null,
     open_array,
     open_object,
     open_objects,
-    show,
+    sheltered,
 )
 
 _NAMES = frozenset({"role", "id", "type", "name", "object", "index", "format"})
@@ -129,14 +127,8 @@ def fold(sources: Iterable[bytes]) -> bytes:
     A message gets the keys that the published schema requires (`content`, `refusal`; `logprobs` on its choice) as null
     where no chunk brought them. Raises what `verbatim.INVALID` lists, and ValueError.
     """
-    sources = list(sources)
-    try:
-        return _fold(sources)
-    except INVALID:
-        hidden = [hide(source) for source in sources]
-        if hidden == sources:
-            raise
-        return show(_fold(hidden))
+    (source,) = sheltered(lambda events: [_fold(events)], sources)
+    return source
 
 
 def _fold(sources: list[bytes]) -> bytes:
@@ -202,6 +194,10 @@ def _finished(choice: dict[str, Any]) -> Object:
         calls.sort(key=lambda call: int(bytes(call["index"])))
         for call in calls:
             del call["index"]
+    thoughts = message.get("thinking_blocks")
+    for thought in thoughts if isinstance(thoughts, list) else ():
+        if isinstance(thought, dict):  # as with calls, only deltas are numbered
+            thought.pop("index", None)
     for name in ("logprobs", "finish_reason"):
         choice.setdefault(name, NULL)
     return {name: _close(value) for name, value in choice.items()}
@@ -214,13 +210,7 @@ def unfold(source: bytes) -> list[bytes]:
     a chunk of its own with no choices. Tool calls are numbered by their place, whatever `index` they came with. Raises
     what `verbatim.INVALID` lists, and ValueError.
     """
-    try:
-        return list(_unfold(source))
-    except INVALID:
-        hidden = hide(source)
-        if hidden == source:
-            raise
-        return [show(event) for event in _unfold(hidden)]
+    return sheltered(lambda sources: list(_unfold(*sources)), (source,))
 
 
 def _unfold(source: bytes) -> Iterator[bytes]:

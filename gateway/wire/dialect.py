@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from gateway.wire import chat_fold, completions_fold, messages_fold
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
-from gateway.wire.chat_fold import fold, unfold
 from gateway.wire.codec import Codec
+from gateway.wire.completions import COMPLETIONS_ANSWER, COMPLETIONS_EVENT
+from gateway.wire.embeddings import EMBEDDINGS_ANSWER
+from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
+from gateway.wire.moderations import MODERATIONS_ANSWER
 from gateway.wire.sse import DONE, frame
+from gateway.wire.textless import alone
+from gateway.wire.token_count import TOKEN_COUNT_ANSWER
 
 
 class Dialect(NamedTuple):
@@ -24,4 +30,21 @@ class Dialect(NamedTuple):
     """The event that ends a stream; empty where the dialect has none beside its own last event."""
 
 
-DIALECTS = {"chat": Dialect(CHAT_EVENT, CHAT_ANSWER, fold, unfold, frame, DONE)}
+def _textless(codec: Codec) -> Dialect:
+    return Dialect(codec, codec, alone, lambda source: (source,), bytes, b"")
+
+
+DIALECTS = {
+    "chat": Dialect(CHAT_EVENT, CHAT_ANSWER, chat_fold.fold, chat_fold.unfold, frame, DONE),
+    "completions": Dialect(
+        COMPLETIONS_EVENT, COMPLETIONS_ANSWER, completions_fold.fold, completions_fold.unfold, frame, DONE
+    ),
+    "messages": Dialect(
+        MESSAGES_EVENT, MESSAGES_ANSWER, messages_fold.fold, messages_fold.unfold, messages_fold.frame, b""
+    ),
+    "embeddings": _textless(EMBEDDINGS_ANSWER),
+    "moderations": _textless(MODERATIONS_ANSWER),
+    "count_tokens": _textless(TOKEN_COUNT_ANSWER),
+}
+TEXTLESS = frozenset({"embeddings", "moderations", "count_tokens"})
+"""Surfaces whose answers carry no texts: their length tells nothing of output tokens that nobody reported."""

@@ -27,11 +27,16 @@ class _Block(Struct, gc=False):
 Count = int | float | None
 
 
+class _OutputDetails(Struct, gc=False):
+    thinking_tokens: Count = None
+
+
 class _Usage(Struct, gc=False):
     input_tokens: Count = None
     output_tokens: Count = None
     cache_read_input_tokens: Count = None
     cache_creation_input_tokens: Count = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Message(Struct, gc=False):
@@ -102,7 +107,14 @@ class _Messages(Codec):
         except INVALID:  # no reason to lose an answer: its usage is estimated
             return None
         cached, written = int(usage.cache_read_input_tokens or 0), int(usage.cache_creation_input_tokens or 0)
-        return Usage(int(usage.input_tokens or 0) + cached + written, int(usage.output_tokens or 0), cached, written)
+        thinking = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else None
+        return Usage(
+            int(usage.input_tokens or 0) + cached + written,
+            int(usage.output_tokens or 0),
+            cached,
+            written,
+            int(thinking or 0),
+        )
 
     def finish(self, doc: _Document) -> str | None:
         return doc.stop_reason or (doc.delta.stop_reason if doc.delta is not None else None)
@@ -153,6 +165,8 @@ class _Messages(Codec):
         ):
             if tokens or field in report:
                 report[field] = tokens
+        if usage.reasoning:
+            report["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
         holder["usage"] = report
         if holder is not doc:
             doc["message"] = holder

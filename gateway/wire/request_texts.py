@@ -42,11 +42,17 @@ _ORIGINS: dict[str, Origin] = {
 }
 
 
+_INPUTS = {"completions": ("prompt", "suffix"), "embeddings": ("input",), "moderations": ("input",)}
+"""Members that hold a text, or a list of texts or of pieces of content; numbers among them are tokens, and no text."""
+
+
 def places(surface: str, body: Any) -> Iterator[Place]:
-    """Every text of a request of `chat` or `messages`, in the order of the document."""
+    """Every text of a request, in the order of the document."""
     if not isinstance(body, dict):
         return
-    if surface == "messages":
+    for name in _INPUTS.get(surface, ()):
+        yield from _content(body.get(name), (name,), "user", "user")
+    if surface in ("messages", "count_tokens"):
         yield from _content(body.get("system"), ("system",), "system", "system")
     messages = body.get("messages")
     for number, message in enumerate(messages if isinstance(messages, list) else ()):
@@ -84,6 +90,8 @@ def _content(content: Any, path: Path, role: str, origin: Origin) -> Iterator[Pl
     for number, piece in enumerate(content if isinstance(content, list) else ()):
         if isinstance(piece, dict):
             yield from _piece(piece, (*path, number), role, origin)
+        elif isinstance(piece, str):
+            yield Place((*path, number), role, origin)
 
 
 def _piece(piece: dict[str, Any], path: Path, role: str, origin: Origin) -> Iterator[Place]:

@@ -1,7 +1,8 @@
-"""Server-sent events as chat streams use them (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+"""Server-sent events as model streams use them (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 Bytes come in reads that end anywhere and leave as whole events in one plain form: `data: {…}` on one line, or a
-comment, then a blank line. Never `id:`, `retry:` or `event:`: the OpenAI SDK raises on some of their uses.
+comment, then a blank line. Never `id:` or `retry:`, and `event:` only in streams whose events have names (Anthropic's):
+the OpenAI SDK raises on some of their uses.
 """
 
 import re
@@ -10,10 +11,13 @@ import msgspec
 
 DONE = b"data: [DONE]\n\n"
 """The event that ends a chat stream."""
+MESSAGE_STOP = b"event: message_stop\n"
+"""How the event begins that ends a stream of messages."""
 
 _BOM = b"\xef\xbb\xbf"
 _ERROR = re.compile(rb'"error"\s*:')
 _PLAIN = re.compile(rb"(?:data: \{[^\n]*\n\n)*+(?:data: \[DONE\]\n\n)?")
+_NAMED = re.compile(rb"(?:event: (?!error\n)[^\n]+\ndata: \{[^\n]*\n\n)*+")
 
 
 class StreamTooWide(ValueError):
@@ -23,6 +27,19 @@ class StreamTooWide(ValueError):
 def frame(source: bytes) -> bytes:
     """One JSON text as an event."""
     return b"data: %s\n\n" % source
+
+
+def named(event: bytes, source: bytes) -> bytes:
+    """One JSON text as an event with a name."""
+    return b"event: %s\ndata: %s\n\n" % (event, source)
+
+
+def find_event(events: bytes, start: bytes) -> int:
+    """Where the first event stands that begins with `start`; -1 where none does."""
+    if events.startswith(start):
+        return 0
+    at = events.find(b"\n" + start)  # no line of a text: those stand escaped in JSON
+    return at if at < 0 else at + 1
 
 
 def payload(event: bytes) -> bytes:
@@ -35,12 +52,16 @@ def payload(event: bytes) -> bytes:
 class EventReader:
     """Bytes of reads in, whole plain events out.
 
-    `limit` bounds one event's size in bytes: a stream that never ends its event must not fill the memory.
+    `mark` is how the event begins that ends the stream; where it is a name, all events keep theirs. `limit` bounds one
+    event's size in bytes: a stream that never ends its event must not fill the memory.
     """
 
-    __slots__ = ("_held", "_limit", "_size", "_started")
+    __slots__ = ("_held", "_limit", "_mark", "_named", "_plain", "_size", "_started")
 
-    def __init__(self, limit: int = 16 * 2**20) -> None:
+    def __init__(self, limit: int = 16 * 2**20, mark: bytes = DONE) -> None:
+        self._mark = mark
+        self._named = mark.startswith(b"event:")
+        self._plain = _NAMED if self._named else _PLAIN
         self._held: list[bytes] = []
         self._size = 0
         self._limit = limit
@@ -61,7 +82,7 @@ class EventReader:
         if end < len(data):
             self._hold(data[end:])
             data = data[:end]
-        return data if _PLAIN.fullmatch(data) else normalise(data)
+        return data if self._plain.fullmatch(data) else normalise(data, names=self._named)
 
     def end(self) -> bytes:
         """The end mark, where the upstream closed without the blank line after it; else nothing.
@@ -72,8 +93,10 @@ class EventReader:
         self._held.clear()
         self._size = 0
         if rest.endswith(b"\n\r"):  # no other half came: the carriage return was a newline, and the event is whole
-            return normalise(rest[:-1])
-        return DONE if payload(rest.strip()) == b"[DONE]" else b""
+            return normalise(rest[:-1], names=self._named)
+        last = normalise(rest.strip(), names=self._named)
+        mark = find_event(last, self._mark)
+        return last[mark:] if mark >= 0 else b""
 
     def _begin(self, data: bytes) -> bytes:
         if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -111,12 +134,12 @@ class EventReader:
         return data + b"\r" if last else data
 
 
-def normalise(events: bytes) -> bytes:
+def normalise(events: bytes, *, names: bool = False) -> bytes:
     """Events in any allowed spelling in the plain form; what carries neither data nor a comment is dropped."""
-    return b"".join([_plain(event) for event in events.split(b"\n\n")])
+    return b"".join([_plain(event, names) for event in events.split(b"\n\n")])
 
 
-def _plain(event: bytes) -> bytes:
+def _plain(event: bytes, names: bool) -> bytes:
     comments = []
     kind = b""
     for line in event.split(b"\n"):
@@ -129,5 +152,22 @@ def _plain(event: bytes) -> bytes:
         message = text if text.startswith(b"{") else msgspec.json.encode({"message": text.decode(errors="replace")})
         text = b'{"error":%s}' % message
     if text:
-        return b"".join(comments) + frame(text)
+        name = (kind or _type(text)) if names else b""
+        return b"".join(comments) + (named(name, text) if name else frame(text))
     return b"".join(comments) + b"\n" if comments else b""
+
+
+class _Typed(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+_decode_type = msgspec.json.Decoder(_Typed).decode
+
+
+def _type(source: bytes) -> bytes:
+    """The name that an event lacks: by rule the `type` of its document; what is none is told when it is decoded."""
+    try:
+        name = _decode_type(source).type
+    except (msgspec.MsgspecError, UnicodeError):
+        return b""
+    return name.encode() if name.isidentifier() else b""

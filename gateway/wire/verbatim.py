@@ -5,7 +5,7 @@ along the path to what changes; the rest stays the source text that came.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -68,6 +68,18 @@ def _hidden(half: int) -> bytes:
 def show(source: bytes) -> bytes:
     """Undo `hide`."""
     return _HIDDEN.sub(lambda found: rb"\u%04x" % (0xD000 | (found[1][0] & 0x3F) << 6 | found[2][0] & 0x3F), source)
+
+
+def sheltered(edit: Callable[[list[bytes]], list[bytes]], sources: Iterable[bytes]) -> list[bytes]:
+    """What `edit` makes of JSON texts; halves of surrogate pairs are hidden from it where it refuses them."""
+    kept = list(sources)
+    try:
+        return edit(kept)
+    except INVALID:
+        hidden = [hide(source) for source in kept]
+        if hidden == kept:
+            raise
+        return [show(text) for text in edit(hidden)]
 
 
 def splice(source: bytes, members: Mapping[str, bytes]) -> bytes:

@@ -319,12 +319,12 @@ def test_another_method_is_told_which(doors: Doors, method: str, path: str) -> N
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/chat/completions/", "/v2/models", "/%00", "/v1/chat%2Fcompletions/x"]
+    "path", ["/nowhere", "/v1", "/v1/chat/completions/", "/v2/models", "/%00", "/v1/chat%2Fcompletions/x"]
 )
 def test_an_unknown_path_is_told_the_known_ones(doors: Doors, path: str) -> None:
     status, error = told(doors.client.get(path))
     assert (status, error["code"]) == (404, "unknown_url")
-    assert "/v1/chat/completions, /v1/models, " in str(error["message"])
+    assert "/v1/chat/completions, /v1/embeddings, " in str(error["message"])
 
 
 # ---- what is not HTTP

@@ -28,16 +28,19 @@ def swept() -> Iterator[Doors]:
         yield doors
 
 
-def sound(doors: Doors, body: bytes) -> httpx.Response:
+MEMBERS = {"/v1/embeddings": "data", "/v1/moderations": "results"}
+
+
+def sound(doors: Doors, body: bytes, path: str = "/v1/chat/completions") -> httpx.Response:
     """Send a body; the answer must be one that a client can read."""
-    answer = doors.client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    answer = doors.client.post(path, content=body, headers={"content-type": "application/json"})
     assert answer.headers["x-request-id"]
     assert answer.status_code != 500, (body, answer.text)
     if answer.status_code != 200:
         assert 400 <= answer.status_code < 500, (body, answer.text)
         error_of(answer.content)
     elif answer.headers["content-type"] == "application/json":
-        assert answer.json()["choices"] is not None
+        assert answer.json()[MEMBERS.get(path, "choices")] is not None
     else:
         *found, last = events_of(answer.content)
         if last != "[DONE]":

@@ -102,6 +102,34 @@ async def test_a_visit_that_is_over_leaves_no_timer_and_no_task() -> None:
     assert len(client.sent) == sent
 
 
+async def test_what_opens_a_pinged_stream_is_sent_once_and_made_only_then() -> None:
+    made = []
+
+    def opening() -> bytes:
+        made.append(1)
+        return b"open "
+
+    client = Client()
+    visit = client.visit()
+    visit.hold(0.001, 0.001, b"ping ", opening)
+    assert (visit.opened, made) == (False, [])
+    async with asyncio.timeout(10):
+        while client.body.count(b"ping") < 3:  # noqa: ASYNC110 (what is waited for tells nobody)
+            await asyncio.sleep(0.001)
+    assert client.body.startswith(b"open ping ping ")
+    assert (visit.opened, made) == (True, [1])
+    visit.over()
+    await client.tasks.drain()
+
+
+async def test_the_request_is_named_in_each_header_that_a_dialect_looks_for() -> None:
+    client = Client()
+    visit = Visit({"type": "http"}, client.receive, client.send, client.tasks, "req_1", (b"a", b"b"))
+    await visit.answer(404, b"{}", [])
+    visit.over()
+    assert client.sent[0]["headers"][-2:] == [(b"a", b"req_1"), (b"b", b"req_1")]
+
+
 # ---- the whole application
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 
 from gateway.testing import Received, Served, Upstream, serve
@@ -42,6 +43,7 @@ def config(upstream: str) -> dict[str, Any]:
                 ],
             },
             "up": {"type": "openai", "api_key": "sk-upstream", "base_url": upstream, "models": ["model"]},
+            "claude": {"type": "anthropic", "api_key": "sk-upstream", "base_url": upstream},
         },
         "models": {"named": {"targets": [{"to": "up/model"}], "aliases": ["nick"]}},
     }
@@ -109,7 +111,7 @@ def local() -> Iterator[Served]:
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person's own, such as a proxy or a key, reaches a client."""
     for name in list(os.environ):
-        if name.startswith("OPENAI_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
+        if name.startswith(("OPENAI_", "ANTHROPIC_")) or name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.delenv(name)
 
 
@@ -124,4 +126,18 @@ def client(house: House) -> Iterator[OpenAI]:
 async def aclient(house: House) -> AsyncIterator[AsyncOpenAI]:
     """The official asynchronous client."""
     async with AsyncOpenAI(**house.settings, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def anthropic(house: House) -> Iterator[Anthropic]:
+    """Anthropic's official client."""
+    with Anthropic(base_url=house.served.url, api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+async def aanthropic(house: House) -> AsyncIterator[AsyncAnthropic]:
+    """Anthropic's official asynchronous client."""
+    async with AsyncAnthropic(base_url=house.served.url, api_key=KEY, max_retries=0) as client:
         yield client

@@ -19,7 +19,7 @@ def strict(model: T) -> T:
     The SDK coerces what it can (a number that came as a string) and passes the rest as it came, so that a wrong shape
     surfaces where it is used. What was coerced only `exact` finds.
     """
-    type(model).model_validate(model.model_dump(exclude_unset=True), strict=True)
+    type(model).model_validate(model.model_dump(exclude_unset=True, by_alias=True), strict=True)
     unknown = list(_unknown(model, type(model).__name__))
     assert not unknown, unknown
     return model

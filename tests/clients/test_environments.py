@@ -15,7 +15,13 @@ MINUTE = 60
 @pytest.mark.parametrize("name", NAMES)
 def test_client(house: House, name):
     python = environment(name)
-    settings = {"OPENAI_BASE_URL": house.base_url, "OPENAI_API_KEY": house.key, "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {
+        "OPENAI_BASE_URL": house.base_url,
+        "OPENAI_API_KEY": house.key,
+        "ANTHROPIC_BASE_URL": house.served.url,
+        "ANTHROPIC_API_KEY": house.key,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(
         [python, "-W", "error", FOLDER / name / "check.py"],
         env={**os.environ, **settings},

@@ -1,4 +1,4 @@
-"""Clients for Node: the official one, and the AI SDK."""
+"""Clients for Node: the official ones, and the AI SDK."""
 
 import os
 import shutil
@@ -48,7 +48,12 @@ async def stuck(request: Received, wire: Wire) -> None:
 @pytest.mark.parametrize("script", sorted(path.name for path in FOLDER.glob("*.mjs")))
 def test_client(house: House, node, script):
     house.script(stuck)
-    settings = {"OPENAI_BASE_URL": house.base_url, "OPENAI_API_KEY": house.key}
+    settings = {
+        "OPENAI_BASE_URL": house.base_url,
+        "OPENAI_API_KEY": house.key,
+        "ANTHROPIC_BASE_URL": house.served.url,
+        "ANTHROPIC_API_KEY": house.key,
+    }
     done = subprocess.run(
         [node, FOLDER / script],
         env={**os.environ, **settings},

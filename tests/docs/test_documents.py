@@ -98,3 +98,19 @@ def test_the_custom_provider_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         with client.chat.completions.create(**ask, stream=True) as stream:
             assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "HELLO!"
         client.close()
+
+
+def test_the_custom_embeddings_come_in_every_form(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The worked example of the page on the other doors answers in numbers, and the door sees to base64."""
+    from openai import OpenAI
+
+    for name, text in examples():
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        serve({"providers": {"lengths": {"type": "lengths:Lengths"}}}) as served,
+        OpenAI(base_url=served.base_url, api_key="none") as client,
+    ):
+        for form in ({}, {"encoding_format": "float"}):
+            answer = client.embeddings.create(model="lengths/length", input=["a", "four"], **form)
+            assert [item.embedding for item in answer.data] == [[1.0], [4.0]]

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.seam import Batch, Call, Chunk, Given, Key, Reply, Request, Tasks, UpstreamError
+from gateway.seam import Batch, Call, Chunk, Given, Key, Reply, Request, Tasks, UpstreamError, Usage
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.codec import Codec
+from gateway.wire.completions import COMPLETIONS_ANSWER, COMPLETIONS_EVENT
+from gateway.wire.embeddings import EMBEDDINGS_ANSWER
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
+from gateway.wire.moderations import MODERATIONS_ANSWER
 from gateway.wire.sse import DONE, frame
 
 SECRET = "SeSecretS"  # a beginning of it ends it, and another stands in its middle
@@ -175,6 +178,95 @@ async def test_chat_whole() -> None:
     expected = json.loads(source.replace(TEXT.encode(), CLEAN.encode()))
     expected["choices"][0]["logprobs"] = None
     assert json.loads(chunks[0].raw) == expected
+
+
+# ---- completions
+
+
+def completed(*choices: dict[str, Any]) -> bytes:
+    return frame(json.dumps({"id": "c", "object": "text_completion", "choices": list(choices)}).encode())
+
+
+def written(text: str, choice: int = 0, finish: str | None = None) -> dict[str, Any]:
+    logprobs = {"tokens": [text], "top_logprobs": [{text: -1.0}]}
+    return {"index": choice, "text": text, "logprobs": logprobs, "finish_reason": finish}
+
+
+OVER = completed({"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"})
+
+
+@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("ending", ["finish", "together", "no finish"])
+async def test_completions_streamed_and_cut_anywhere(size: int, ending: str) -> None:
+    for cut in range(len(TEXT) + 1):
+        first, second = pieces(TEXT, cut)
+        events = [
+            completed(written(first)),
+            completed(written(second, finish="stop" if ending == "together" else None)),
+        ]
+        events += [OVER] if ending == "finish" else []
+        chunks = await redacted(batched([*events, DONE], COMPLETIONS_EVENT, size), "completions")
+        checked(chunks, Key(0, "text", 0))
+        assert chunks[-1].raw == DONE
+
+
+async def test_completions_two_interleaved_choices_a_character_an_event() -> None:
+    events = [completed(written(letter), written(letter, 1)) for letter in TEXT]
+    events += [OVER, completed(written("", 1, "length")), DONE]
+    checked(await redacted(batched(events, COMPLETIONS_EVENT, 3), "completions"), Key(0, "text", 0), Key(1, "text", 0))
+
+
+async def test_completions_whole() -> None:
+    source = json.dumps({"id": "c", "choices": [written(TEXT, 0, "stop"), written(TEXT, 1, "stop")]}).encode()
+    chunks = await redacted([Batch(source, COMPLETIONS_ANSWER)], "completions")
+    checked(chunks, Key(0, "text", 0), Key(1, "text", 0))
+
+
+# ---- answers without texts, and requests of every surface
+
+
+@pytest.mark.parametrize(
+    ("surface", "codec", "source"),
+    [
+        ("embeddings", EMBEDDINGS_ANSWER, b'{"data":[{"embedding":[1.00]}],"usage":{"prompt_tokens":3}}'),
+        ("moderations", MODERATIONS_ANSWER, b'{"results":[{"flagged":true,"category_scores":{"hate":1.00}}]}'),
+    ],
+)
+async def test_what_carries_no_text_passes_as_it_came(surface: str, codec: Codec, source: bytes) -> None:
+    assert [chunk.raw for chunk in await redacted([Batch(source, codec)], surface)] == [source]
+
+
+async def test_what_carries_no_text_cost_no_output_where_nobody_reports_it() -> None:
+    """The length of a vector, or of a verdict, tells nothing of tokens."""
+    call = Call(Request("moderations", b'{"input":"eight ch"}'), Tasks(logging.getLogger("test")))
+    reply = Reply.of(call, Chunk(b'{"results":[{"flagged":false}]}', MODERATIONS_ANSWER))
+    await reply.whole()
+    assert reply.usage() == (Usage(5, 0), True)
+
+
+REQUESTS: list[tuple[str, Any]] = [
+    ("chat", {"messages": [{"role": "user", "content": TEXT}]}),
+    ("messages", {"system": TEXT, "messages": [{"role": "user", "content": [{"type": "text", "text": TEXT}]}]}),
+    ("completions", {"prompt": TEXT, "suffix": TEXT}),
+    ("completions", {"prompt": ["x", TEXT, [1, 2]]}),
+    ("embeddings", {"input": TEXT}),
+    ("embeddings", {"input": [TEXT, "x", TEXT]}),
+    ("moderations", {"input": [TEXT]}),
+    ("moderations", {"input": [{"type": "text", "text": TEXT}, {"type": "image_url", "image_url": {"url": "x"}}]}),
+]
+
+
+@pytest.mark.parametrize(("surface", "body"), REQUESTS)
+def test_one_redactor_and_one_counter_for_requests_of_every_surface(surface: str, body: dict[str, Any]) -> None:
+    source = json.dumps({"n": 1.0, **body}).replace('"n": 1.0', '"n": 1.00').encode()
+    request = Request(surface, source)
+    copy = request.copy()
+    assert sum(text.text.count(SECRET) for text in copy.texts()) == source.count(SECRET.encode())
+    for text in copy.texts():
+        text.text = text.text.replace(SECRET, MASK)
+    assert json.loads(copy.raw) == json.loads(source.replace(SECRET.encode(), MASK.encode()))
+    assert b'"n": 1.00' in copy.raw
+    assert request.raw == source
 
 
 # ---- messages

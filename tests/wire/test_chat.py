@@ -280,3 +280,9 @@ def test_a_whole_answer_is_no_end_mark() -> None:
 def test_codecs_know_their_events() -> None:
     assert CHAT_ANSWER.event() is CHAT_EVENT
     assert CHAT_EVENT.event() is CHAT_EVENT
+
+
+def test_usage_tells_what_was_written_to_a_cache() -> None:
+    changed = CHAT_ANSWER.with_usage(b'{"choices":[]}', Usage(9, 5, cached=2, written=3))
+    assert json.loads(changed)["usage"]["prompt_tokens_details"] == {"cached_tokens": 2, "cache_write_tokens": 3}
+    assert CHAT_ANSWER.usage(CHAT_ANSWER.decode(changed)) == Usage(9, 5, cached=2, written=3)

@@ -77,6 +77,14 @@ def test_usage_is_told_in_two_events() -> None:
     assert MESSAGES_EVENT.usage(MESSAGES_EVENT.decode(event("ping"))) is None
 
 
+def test_usage_tells_of_thinking() -> None:
+    report = {"input_tokens": 5, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}
+    doc = MESSAGES_ANSWER.decode(json.dumps({"content": [], "usage": report}).encode())
+    assert MESSAGES_ANSWER.usage(doc) == Usage(5, 9, reasoning=4)
+    changed = MESSAGES_ANSWER.with_usage(b'{"content":[]}', Usage(5, 9, reasoning=4))
+    assert MESSAGES_ANSWER.usage(MESSAGES_ANSWER.decode(changed)) == Usage(5, 9, reasoning=4)
+
+
 @pytest.mark.parametrize("report", [[], "x", {"input_tokens": "5"}])
 def test_a_strange_report_of_usage_costs_no_answer(report: Any) -> None:
     assert MESSAGES_EVENT.usage(MESSAGES_EVENT.decode(event("message_delta", delta={}, usage=report))) is None

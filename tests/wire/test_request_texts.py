@@ -111,9 +111,34 @@ def test_system_is_a_text_of_messages_alone() -> None:
     assert found("chat", body) == []
 
 
+@pytest.mark.parametrize(
+    ("surface", "body", "texts"),
+    [
+        ("completions", {"prompt": "a", "suffix": "b", "input": "x"}, ["a", "b"]),
+        ("completions", {"prompt": ["a", "b"]}, ["a", "b"]),
+        ("completions", {"prompt": [1, 2]}, []),
+        ("completions", {"prompt": [[1, 2], "a", [3]]}, ["a"]),
+        ("embeddings", {"input": "a", "prompt": "x"}, ["a"]),
+        ("embeddings", {"input": ["a", "b"]}, ["a", "b"]),
+        ("embeddings", {"input": [[1, 2], [3]]}, []),
+        ("embeddings", {"input": [{"text": "a"}, {"image": "https://x"}]}, ["a"]),
+        ("moderations", {"input": "a"}, ["a"]),
+        ("moderations", {"input": ["a", "b"]}, ["a", "b"]),
+        (
+            "moderations",
+            {"input": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "https://x"}}]},
+            ["a"],
+        ),
+        ("chat", {"prompt": "x", "input": "x", "suffix": "x"}, []),
+    ],
+)
+def test_inputs(surface: str, body: Any, texts: list[str]) -> None:
+    assert found(surface, body) == [(text, "user", "user") for text in texts]
+
+
 NAMES = [
     *("messages", "system", "prediction", "role", "content", "text", "type", "tool_calls", "function", "arguments"),
-    *("custom", "input", "function_call", "refusal", "source", "data"),
+    *("custom", "input", "function_call", "refusal", "source", "data", "prompt"),
 ]
 WORDS = ["user", "tool", "tool_result", "tool_use", "document", "text", "search_result", "content"]
 ANY = st.recursive(
@@ -128,7 +153,7 @@ ANY = st.recursive(
 )
 
 
-@pytest.mark.parametrize("surface", ["chat", "messages"])
+@pytest.mark.parametrize("surface", ["chat", "messages", "completions", "embeddings", "moderations"])
 @given(body=ANY, messages=st.lists(st.dictionaries(st.sampled_from(NAMES), ANY, max_size=4), max_size=3))
 def test_whatever_the_body_each_place_holds_a_text(surface: str, body: Any, messages: list[Any]) -> None:
     for document in (body, {"messages": messages}):

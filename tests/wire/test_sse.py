@@ -1,15 +1,27 @@
 """Reads that end anywhere in, whole plain events out; and the OpenAI SDK's own decoder reads what comes out."""
 
+import itertools
 import json
 import random
 import re
 
 import pytest
+from anthropic._streaming import SSEDecoder as NamedDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from gateway.wire.sse import DONE, EventReader, StreamTooWide, frame, normalise, payload
+from gateway.wire.sse import (
+    DONE,
+    MESSAGE_STOP,
+    EventReader,
+    StreamTooWide,
+    find_event,
+    frame,
+    named,
+    normalise,
+    payload,
+)
 
 PLAIN = re.compile(rb"(?:(?::[^\r\n]*\n)*data: [^\r\n]+\n\n|(?::[^\r\n]*\n)+\n)*")
 
@@ -202,3 +214,100 @@ def test_whatever_comes_in_what_goes_out_is_plain(lines: list[bytes], ends: list
 def test_the_sdk_reads_any_payload(documents: list[bytes]) -> None:
     out = read([b"".join(b"id: 3\nevent: m\ndata:%s\n: c\n\n" % document for document in documents)])
     assert [json.loads(data) for data in by_the_sdk(out)] == [json.loads(document) for document in documents]
+
+
+# ---- events with names
+
+NAMED = re.compile(rb"(?:(?::[^\r\n]*\n)*(?:event: [^\r\n]+\n)?data: [^\r\n]+\n\n|(?::[^\r\n]*\n)+\n)*")
+STOP = named(b"message_stop", b'{"type":"message_stop"}')
+MESSAGES = named(b"message_start", b'{"type":"message_start"}') + named(b"ping", b'{"type": "ping"}') + STOP
+ODD_NAMED = (
+    b'\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:{"type":"message_start"}\r\nevent:message_start\r\n\r\n'
+    b"event: ping\n\n: a comment\n\n"
+    b'data: {"type":\ndata: "ping"}\n\n'
+    b'event: message_stop\rdata: {"type":"message_stop"}'
+)
+
+
+def read_named(*reads: bytes) -> bytes:
+    reader = EventReader(mark=MESSAGE_STOP)
+    out = b"".join([*map(reader.feed, reads), reader.end()])
+    assert NAMED.fullmatch(out), out
+    return out
+
+
+def test_named_events_keep_their_names_and_leave_without_a_copy() -> None:
+    assert EventReader(mark=MESSAGE_STOP).feed(MESSAGES) is MESSAGES
+
+
+def test_odd_spellings_of_named_events_become_plain() -> None:
+    expected = MESSAGES.replace(b"event: ping", b": a comment\n\nevent: ping")
+    assert read_named(ODD_NAMED) == expected
+    for cut in range(len(ODD_NAMED) + 1):
+        assert read_named(ODD_NAMED[:cut], ODD_NAMED[cut:]) == expected, cut
+
+
+@pytest.mark.parametrize(
+    "source", [b'{"type":"a\\nevent: b"}', b'{"type":5}', b'{"type":""}', b"[1]", b'{"half":"\\ud83d"', b"text"]
+)
+def test_an_event_that_does_not_say_its_name_has_none(source: bytes) -> None:
+    assert read_named(b"data: %s\n\n" % source) == frame(source)
+
+
+def test_a_named_error_without_an_error_key_gets_one() -> None:
+    assert read_named(b'event: error\ndata: {"message":"m"}\n\n') == named(b"error", b'{"error":{"message":"m"}}')
+
+
+@pytest.mark.parametrize(
+    "tail", [STOP.rstrip(b"\n"), STOP[:-1], b'data: {"type":"message_stop"}', b": c\n" + STOP[:-1]]
+)
+def test_the_last_named_event_needs_no_blank_line(tail: bytes) -> None:
+    assert read_named(MESSAGES[: -len(STOP)], tail) == MESSAGES
+
+
+@pytest.mark.parametrize("tail", [STOP[:20], b"event: ping\ndata: {}", b'data: {"text":"event: message_stop'])
+def test_another_unfinished_named_event_is_dropped(tail: bytes) -> None:
+    assert read_named(MESSAGES, tail) == MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("events", "at"),
+    [
+        (STOP, 0),
+        (MESSAGES, len(MESSAGES) - len(STOP)),
+        (b": c\n" + STOP, 4),
+        (b"", -1),
+        (frame(b'"\\n' + STOP[:20]), -1),
+    ],
+)
+def test_finding_an_event_by_its_name(events: bytes, at: int) -> None:
+    assert find_event(events, MESSAGE_STOP) == at
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"event: error",
+                b"event:x",
+                b"data: {",
+                b'data: "type":"t"}',
+                b"data:",
+                b": c",
+                b"id: 1",
+                b"",
+                b"",
+                b"\xff",
+            ]
+        ),
+        max_size=30,
+    ),
+    st.data(),
+)
+def test_whatever_comes_in_named_events_are_plain(lines: list[bytes], data: st.DataObject) -> None:
+    stream = b"\n".join(lines)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    bounds = [0, *cuts, len(stream)]
+    out = read_named(*(stream[a:b] for a, b in itertools.pairwise(bounds)))
+    for event in NamedDecoder().iter_bytes(iter([out])):
+        assert event.data.strip()

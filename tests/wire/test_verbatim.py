@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from gateway.wire.verbatim import INVALID, encode, hide, integer, is_null, mend, open_object, put, show, splice
+from gateway.wire.verbatim import (
+    INVALID,
+    encode,
+    hide,
+    integer,
+    is_null,
+    mend,
+    open_object,
+    put,
+    sheltered,
+    show,
+    splice,
+)
 
 SPACE = st.sampled_from(["", "", "", " ", "\n", "\t", "\r\n", "  \n\t"])
 NAMES = ["model", "stream", "stream_options", "a", "b", "", 'q"\\', "é", "mod", "models", "😀", "\x00"]
@@ -224,3 +236,14 @@ def test_halves_of_surrogate_pairs_are_mended(source: str) -> None:
     json.loads(mend(source.encode())).encode()
     clean = json.dumps(whole.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")).encode()
     assert mend(clean) == clean
+
+
+def test_halves_of_surrogate_pairs_are_sheltered_from_an_edit_that_refuses_them() -> None:
+    def edit(sources: list[bytes]) -> list[bytes]:
+        return [encode(open_object(source) | {"n": 1}) for source in sources]
+
+    source = b'{"a":"\\ud83d","b":"\\ud83d\\ude00"}'
+    assert sheltered(edit, [source]) == [b'{"a":"\\ud83d","b":"\\ud83d\\ude00","n":1}']
+    assert sheltered(edit, [b'{"a":1}']) == [b'{"a":1,"n":1}']
+    with pytest.raises(INVALID):
+        sheltered(edit, [b'{"a":'])

@@ -6,29 +6,38 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 
-from gateway.providers.mock.answer import MODELS, answer
+from gateway.providers.mock.answer import MODELS, answer, echo
 from gateway.providers.mock.ask import Ask
 from gateway.providers.mock.chat_shape import Shape
+from gateway.providers.mock.embed import embeddings
 from gateway.providers.mock.failures import FailurePlan, Planned, due
+from gateway.providers.mock.moderate import Moderator
 from gateway.providers.mock.refusals import refused
 from gateway.providers.mock.replies import FixedReplies
 from gateway.providers.mock.settings import BUILT_IN, MockSettings, Scripted
 from gateway.providers.mock.source import Pace, Source, steps
-from gateway.seam import Call, Chunk, Head, ModelNotFound, Reply
+from gateway.seam import Call, Chunk, Head, InvalidRequest, ModelNotFound, Reply
 from gateway.wire.chat import CHAT_ANSWER
+from gateway.wire.embeddings import EMBEDDINGS_ANSWER
+from gateway.wire.moderations import MODERATIONS_ANSWER
 
 MOST_BYTES = 64 * 1024 * 1024
 """How large the content of an answer may be, all its choices and log probabilities together."""
 
 
+_SURFACES = {"embed": "embeddings", "moderate": "moderations"}
+"""What the built-in models speak that do not chat."""
+
+
 class _Persona:
     """A model by its name here: what it says, how fast, and what goes wrong with it."""
 
-    __slots__ = ("failures", "model", "name", "pace", "replies")
+    __slots__ = ("failures", "model", "name", "pace", "replies", "surface")
 
     def __init__(self, name: str, scripted: Scripted, settings: MockSettings) -> None:
         self.name = name
-        self.model = MODELS[scripted.like]
+        self.surface = _SURFACES.get(scripted.like, "chat")
+        self.model = MODELS.get(scripted.like, echo)
         self.pace = Pace(
             settings.first_token if scripted.first_token is None else scripted.first_token,
             settings.pace if scripted.pace is None else scripted.pace,
@@ -42,10 +51,10 @@ class _Persona:
 
 
 class Mock:
-    """Answers chat completions without a model. `open` counts its streams that are neither read nor closed yet."""
+    """Answers without a model. `open` counts its streams that are neither read nor closed yet."""
 
     Settings = MockSettings
-    surfaces: Sequence[str] = ("chat",)
+    surfaces: Sequence[str] = ("chat", "embeddings", "moderations")
 
     def __init__(self, settings: MockSettings | None = None) -> None:
         settings = MockSettings() if settings is None else settings
@@ -53,6 +62,8 @@ class Mock:
         self._personas = {name: _Persona(name, model, settings) for name, model in scripted.items()}
         self._ids = count(1)
         self.models: Sequence[str] = tuple(self._personas)
+        self.moderation_model = settings.moderation_model
+        self._moderator = Moderator(settings.moderation)
         self.open = 0
 
     async def __call__(self, call: Call) -> Reply:
@@ -61,6 +72,11 @@ class Mock:
         persona = self._personas.get(name)
         if persona is None:
             raise ModelNotFound(name)
+        if call.request.surface != persona.surface:
+            message = f"The mock model {name!r} serves {persona.surface}, not {call.request.surface}."
+            raise InvalidRequest(message, param="model", code="unsupported_surface")
+        if persona.surface != "chat":
+            return await self._textless(call, persona)
         ask = Ask(call.request)
         failure = due(persona.failures) if persona.failures else None
         if failure is not None and failure.at_once and failure.error is not None:
@@ -68,8 +84,19 @@ class Mock:
         shape = self._shape(persona, ask)
         if ask.stream:
             return Reply(call, Source(steps(shape, persona.pace, failure), self._opened), Head(), surface="chat")
-        await _pass(shape, persona.pace, failure)
+        await _pass(shape.tokens, persona.pace, failure)
         return Reply.of(call, Chunk(shape.whole(), CHAT_ANSWER), Head())
+
+    async def _textless(self, call: Call, persona: _Persona) -> Reply:
+        """Embeddings and moderations: always whole, and made at once."""
+        body = call.request.body
+        if persona.surface == "embeddings":
+            chunk = Chunk(await embeddings(body, persona.name), EMBEDDINGS_ANSWER)
+        else:
+            answer_id = b"mock%012d" % next(self._ids)
+            chunk = Chunk(self._moderator.moderation(body, answer_id, persona.name), MODERATIONS_ANSWER)
+        await _pass(0, persona.pace, due(persona.failures) if persona.failures else None)
+        return Reply.of(call, chunk, Head())
 
     def _shape(self, persona: _Persona, ask: Ask) -> Shape:
         said = persona.replies.find(ask) or answer(persona.model, ask)
@@ -92,11 +119,11 @@ class Mock:
         self.open += change
 
 
-async def _pass(shape: Shape, pace: Pace, failure: Planned | None) -> None:
+async def _pass(tokens: int, pace: Pace, failure: Planned | None) -> None:
     """Let the time pass that a whole answer takes, or never will."""
     if failure is not None:
         if failure.error is not None:
             raise failure.error
         await asyncio.get_running_loop().create_future()
     if pace.first_token or pace.token:
-        await asyncio.sleep(pace.first_token + pace.token * shape.tokens)
+        await asyncio.sleep(pace.first_token + pace.token * tokens)

@@ -1,6 +1,7 @@
 """What a mock provider can be told.
 
-Nothing is needed; `mock: {type: mock}` has the models `echo`, `lorem` and `tools`. All of it at once:
+Nothing is needed; `mock: {type: mock}` has the models `echo`, `lorem`, `tools`, `embed` and `moderate`. All of it at
+once:
 
 ```yaml
 providers:
@@ -17,6 +18,8 @@ providers:
     failures:                     # what goes wrong, and how often
       - {model: lorem, kind: stall, after: 5, rate: 0.1}
       - {model: "*", kind: status, status: 503, rate: 0.01}
+    moderation: {violence: [kill, stab]}   # words that `moderate` flags, by category, in place of its own
+    moderation_model: moderate    # what serves moderations that name no model; null: this provider does not
     seed: 7                       # other seeds let other calls fail
 ```
 """
@@ -27,10 +30,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from gateway.providers.mock.moderate import WORDS
 from gateway.seam import Duration, Settings
 
-BuiltIn = Literal["echo", "lorem", "tools"]
-BUILT_IN: tuple[BuiltIn, ...] = ("echo", "lorem", "tools")
+BuiltIn = Literal["echo", "lorem", "tools", "embed", "moderate"]
+BUILT_IN: tuple[BuiltIn, ...] = ("echo", "lorem", "tools", "embed", "moderate")
 
 _AT_ONCE = Duration(0)
 
@@ -115,9 +119,16 @@ class MockSettings(Settings):
     """More models, by name. One named as a built-in model stands in its place."""
     replies: list[FixedReply] = []
     failures: list[Failure] = []
+    moderation: dict[str, list[str]] = field(default_factory=dict)
+    """The words that `moderate` flags, by category; a category that is not named keeps its own."""
+    moderation_model: str | None = "moderate"
+    """What serves moderations that name no model."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for category in self.moderation:
+            if category not in WORDS:
+                raise ValueError(f"moderation: no category is called {category!r} (there are: {', '.join(WORDS)})")
         names = self.names()
         places = [(f"replies[{number}]", reply.model) for number, reply in enumerate(self.replies)]
         places += [(f"failures[{number}]", failure.model) for number, failure in enumerate(self.failures)]

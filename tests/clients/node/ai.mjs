@@ -1,7 +1,7 @@
 // Vercel's AI SDK, with its provider for OpenAI-compatible servers.
 import assert from "node:assert/strict";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateText, Output, stepCountIs, streamText, tool } from "ai";
+import { APICallError, cosineSimilarity, embedMany, generateText, Output, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 
 const gateway = createOpenAICompatible({
@@ -59,6 +59,19 @@ const checks = {
       for await (const part of broken.fullStream) kinds.push(part.type);
       assert.ok(kinds.includes("error"), `${name}: ${kinds}`);
     }
+  },
+
+  async embeddings() {
+    const model = gateway.textEmbeddingModel("mock/embed");
+    const { embeddings, usage } = await embedMany({ model, values: ["Hello", "Hello!", "Good morning"] });
+    assert.ok(cosineSimilarity(embeddings[0], embeddings[1]) > cosineSimilarity(embeddings[0], embeddings[2]));
+    assert.ok(usage.tokens > 0);
+  },
+
+  async completions() {
+    const model = gateway.completionModel("mock/echo");
+    assert.match((await generateText({ model, prompt })).text, /Hello world/);
+    assert.match(await streamText({ model, prompt }).text, /Hello world/);
   },
 
   async retries() {

@@ -133,6 +133,29 @@ const checks = {
     }
   },
 
+  async embeddings() {
+    const { data, usage } = await client.embeddings.create({ model: "mock/embed", input: ["Hello", "world"] });
+    assert.deepEqual(data.map((item) => item.index), [0, 1]);
+    assert.ok(Math.abs(Math.hypot(...data[0].embedding) - 1) < 1e-5);
+    assert.ok(usage.total_tokens > 0);
+    const floats = await client.embeddings.create({ model: "mock/embed", input: "Hello", encoding_format: "float" });
+    assert.deepEqual([...data[0].embedding], floats.data[0].embedding);
+  },
+
+  async completions() {
+    const answer = await client.completions.create({ model, prompt: "Hello world" });
+    assert.equal(answer.choices[0].text, "Hello world");
+    const stream = await client.completions.create({ model, prompt: "Hello world", stream: true });
+    let text = "";
+    for await (const event of stream) text += event.choices[0].text;
+    assert.equal(text, "Hello world");
+  },
+
+  async moderations() {
+    const { results } = await client.moderations.create({ input: ["I will kill you", "Good morning"] });
+    assert.deepEqual(results.map((result) => result.flagged), [true, false]);
+  },
+
   async retries() {
     const answer = await client.chat.completions.create({ model: "mock/flaky", messages }, { maxRetries: 1 });
     assert.equal(answer.choices[0].message.content, "Hello world");

@@ -1,8 +1,13 @@
 import asyncio
+import logging
+import time
 
+import msgspec
 import pytest
 
-from gateway.seam import GatewayError, UpstreamError
+from gateway.providers.mock import Mock, MockSettings
+from gateway.seam import Call, GatewayError, Request, Tasks, UpstreamError
+from gateway.seam.settings import decode
 
 
 async def outcomes(client, calls, **body):
@@ -139,3 +144,23 @@ async def test_a_refused_request_uses_up_no_turn(client):
         await client.whole(messages=[])
     assert caught.value.status == 400
     assert await outcomes(client, 2) == ["fail", "ok"]
+
+
+@pytest.mark.parametrize(("like", "surface"), [("embed", "embeddings"), ("moderate", "moderations")])
+async def test_models_that_do_not_chat_fail_and_wait_too(like, surface):
+    def ask(settings):
+        provider = Mock(msgspec.convert(settings, MockSettings, dec_hook=decode))
+        request = Request(surface, b'{"model":"m","input":"x"}', model="m")
+        return provider(Call(request, Tasks(logging.getLogger("test"))))
+
+    for kind, status in (("status", 429), ("reset", 502)):
+        failure = {"kind": kind, "status": 429, "sequence": ["fail"]}
+        with pytest.raises(GatewayError) as caught:
+            await ask({"models": {"m": {"like": like, "failures": [failure]}}})
+        assert caught.value.status == status
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await ask({"models": {"m": {"like": like, "failures": [{"kind": "stall"}]}}})
+    began = time.perf_counter()
+    await (await ask({"models": {"m": {"like": like, "first_token": "50ms", "pace": "10s"}}})).whole()
+    assert 0.04 < time.perf_counter() - began < 5

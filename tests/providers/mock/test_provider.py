@@ -135,9 +135,10 @@ async def test_unknown_models_are_not_found(client, model):
 
 
 async def test_models_are_listed(client):
-    assert client.provider.models == ("echo", "lorem", "tools")
-    assert client.provider.surfaces == ("chat",)
-    assert client.configure(models={"flaky": {"like": "echo"}}).models == ("echo", "lorem", "tools", "flaky")
+    names = ("echo", "lorem", "tools", "embed", "moderate")
+    assert client.provider.models == names
+    assert client.provider.surfaces == ("chat", "embeddings", "moderations")
+    assert client.configure(models={"flaky": {"like": "echo"}}).models == (*names, "flaky")
 
 
 async def test_open_counts_streams(client):

@@ -25,7 +25,7 @@ def test_the_example_of_the_page_loads():
     read = load(block)
     assert read.first_token == Duration(0.2)
     assert read.models["flaky"].failures[0].sequence == ["fail", "fail", "ok"]
-    assert Mock(read).models == ("echo", "lorem", "tools", "slow", "flaky")
+    assert Mock(read).models == ("echo", "lorem", "tools", "embed", "moderate", "slow", "flaky")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""Anthropic, and every server that speaks its messages (https://docs.claude.com/en/api/messages)."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway import __version__
+from gateway.providers.events import Events
+from gateway.providers.failures import from_answer, from_success
+from gateway.seam import (
+    Batch,
+    Call,
+    Chunk,
+    Env,
+    Given,
+    Head,
+    InvalidRequest,
+    Reply,
+    Request,
+    Settings,
+    Timeouts,
+    UpstreamError,
+    Usage,
+)
+from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_header, open_client
+from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
+from gateway.wire.sse import MESSAGE_STOP
+from gateway.wire.token_count import TOKEN_COUNT_ANSWER
+from gateway.wire.verbatim import INVALID, NULL, is_null
+
+VERSION = "2023-06-01"
+"""The `anthropic-version` of requests whose caller sends none."""
+MAX_TOKENS = 4096
+"""What every model takes."""
+
+
+class AnthropicSettings(Settings):
+    """One server that speaks Anthropic's messages."""
+
+    api_key: str | None = None
+    key_header: str = "x-api-key"
+    """The header that holds the key alone; or `authorization` (as `Bearer KEY`), for OAuth tokens and some servers."""
+    base_url: str = "https://api.anthropic.com"
+    """With or without `/v1` at its end."""
+    headers: dict[str, str] = {}
+    """Further headers of every request to this server."""
+    models: list[str] = []
+    """Names that `/v1/models` lists as `provider/name`; the provider serves others too."""
+    model: str | None = None
+    """What serves requests that name no model."""
+    max_tokens: int | None = None
+    """Added where the call sets none: Anthropic's API demands one. Unset: the most that the model is known to take."""
+    count_tokens: bool = True
+    """Whether the server counts tokens; else the gateway estimates them."""
+    http: ClientSettings = msgspec.field(default_factory=ClientSettings)
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"expected max_tokens of at least 1, found {self.max_tokens}")
+
+
+class _Limit(msgspec.Struct, gc=False):
+    max_tokens: msgspec.Raw = NULL
+
+
+_limit_of = msgspec.json.Decoder(_Limit).decode
+
+
+class Anthropic:
+    """A provider that passes a request's bytes on, but for the model's name and a `max_tokens` that is lacking."""
+
+    Settings = AnthropicSettings
+
+    def __init__(self, settings: AnthropicSettings) -> None:
+        self.models: Sequence[str] = settings.models
+        self.surfaces: Sequence[str] = ("messages", "count_tokens") if settings.count_tokens else ("messages",)
+        self.address = settings.base_url
+        self._origin = Origin.parse(settings.base_url)
+        self.max_tokens = settings.max_tokens
+        self._max_tokens = b"%d" % (settings.max_tokens or MAX_TOKENS)
+        headers = {name.lower(): value for name, value in settings.headers.items()}
+        self._version = _lines({"anthropic-version": headers.pop("anthropic-version", VERSION)})
+        below = f"{self._origin.path.removesuffix('/v1')}/v1/messages"
+        self._head = self._prepared(below, settings, headers)
+        self._count_head = self._prepared(f"{below}/count_tokens", settings, headers)
+        self._client: Client = open_client(settings.http)
+
+    async def start(self, env: Env) -> None:
+        """Nothing to open: connections open with the first call."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def __call__(self, call: Call) -> Reply:
+        """Ask the server, and return its answer as soon as its head is there."""
+        request = call.request
+        counted = request.surface == "count_tokens"
+        lines = [self._count_head if counted else self._head]
+        lines += [b"%s: %s\r\n" % header for header in request.headers]
+        if not any(name == b"anthropic-version" for name, _ in request.headers):
+            lines.append(self._version)
+        body = request.raw if counted else self._limited(request)
+        timeouts = call.target.timeouts if call.target is not None else Timeouts()
+        exchange = await self._client.send(self._origin, b"".join(lines), body, timeouts)
+        try:
+            return await (self._count(call, exchange) if counted else self._reply(call, exchange))
+        except BaseException:
+            await exchange.aclose()
+            raise
+
+    async def _reply(self, call: Call, exchange: Exchange) -> Reply:
+        host = self._origin.host
+        kind = (exchange.header(b"content-type") or b"").lower()
+        if exchange.status == 200 and kind.startswith(b"text/event-stream"):
+            return Reply(call, Events(exchange, MESSAGES_EVENT, host, MESSAGE_STOP), Head())
+        body = await self._json(exchange, kind)
+        if (error := from_success(host, body, exchange.headers, member="content")) is not None:
+            raise error
+        return Reply(call, Given((Batch(body, MESSAGES_ANSWER),)), Head())
+
+    async def _count(self, call: Call, exchange: Exchange) -> Reply:
+        body = await self._json(exchange, (exchange.header(b"content-type") or b"").lower())
+        return Reply.of(call, Chunk(body, TOKEN_COUNT_ANSWER), Head(), usage=Usage())
+
+    async def _json(self, exchange: Exchange, kind: bytes) -> bytes:
+        """The body of an answer that must be JSON. Raises what an answer with another status means."""
+        body = await exchange.whole()
+        if exchange.status != 200:
+            raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
+        if not kind.startswith(b"application/json"):
+            shown = kind.decode("latin-1") or "no content-type"
+            raise UpstreamError(f"{self._origin.host} answered with {shown} where JSON was asked for.")
+        return body
+
+    def _limited(self, request: Request) -> bytes:
+        """The body, with a `max_tokens` at all events."""
+        raw = request.raw
+        try:
+            lacking = is_null(_limit_of(raw).max_tokens)
+        except INVALID as error:
+            raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+        return request.spliced({"max_tokens": self._max_tokens}) if lacking else raw
+
+    def _prepared(self, path: str, settings: AnthropicSettings, more: dict[str, str]) -> bytes:
+        """A request's line and headers, the same for every call."""
+        headers = {
+            "host": self._origin.host_header.decode(),
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "user-agent": f"llm-orchestration-gateway/{__version__}",
+        }
+        if settings.api_key:
+            name = settings.key_header.lower()
+            headers[name] = f"Bearer {settings.api_key}" if name == "authorization" else settings.api_key
+        return b"POST %s HTTP/1.1\r\n" % path.encode() + _lines(headers | more)
+
+
+def _lines(headers: dict[str, str]) -> bytes:
+    for name, value in headers.items():
+        check_header(name.encode(), value.encode())
+    return b"".join([b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers.items()])

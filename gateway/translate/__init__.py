@@ -1,0 +1,1 @@
+"""One dialect into another, one pair a file."""
