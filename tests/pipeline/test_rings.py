@@ -355,7 +355,7 @@ def test_what_may_be_a_secret_is_not_shown() -> None:
     }
     (layer,) = Gateway.load({"providers": MOCK, "pipeline": {"request": [entry]}}).rings["request"]
     assert layer.shown == {"url": "…", "every": "1m", "patience": 5}
-    assert layer.origin == "plugins/slack_errors.py:12"
+    assert re.fullmatch(r"plugins/slack_errors\.py:\d+", layer.origin)
     nested = layer._replace(settings={"api": {"key": "k", "name": "n"}, "list": ["a", "x://y"], "text": "x" * 61})
     assert nested.shown == {"api": {"key": "…", "name": "n"}, "list": ["a", "…"], "text": "…"}
 
