@@ -83,13 +83,17 @@ def test_the_curl_line_works(served: Served) -> None:
     assert answer["choices"][0]["message"]["content"] == "Hello"
 
 
+def write_examples(folder: Path) -> None:
+    for name, text in examples():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
 def test_the_custom_provider_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The worked example is a provider, whole and streamed."""
     from openai import OpenAI
 
-    for name, text in examples():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write_examples(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     with serve({"providers": {"shout": {"type": "shouting:Shouting"}}}) as served:
         client = OpenAI(base_url=served.base_url, api_key="none")
@@ -104,8 +108,7 @@ def test_the_custom_embeddings_come_in_every_form(monkeypatch: pytest.MonkeyPatc
     """The worked example of the page on the other doors answers in numbers, and the door sees to base64."""
     from openai import OpenAI
 
-    for name, text in examples():
-        (tmp_path / name).write_text(text)
+    write_examples(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     with (
         serve({"providers": {"lengths": {"type": "lengths:Lengths"}}}) as served,

@@ -30,5 +30,5 @@ def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
         else:
             assert text == "pytest tests\n"
             told += run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "tests")
-    assert "gateway.yaml: good: 3 models" in told
+    assert "gateway.yaml: good: 5 models" in told
     assert "4 passed" in told
