@@ -139,6 +139,9 @@ def test_a_module_that_breaks_when_imported_is_told(tmp_path: Path, monkeypatch:
     sys.modules.pop("broken_provider", None)
 
 
+UNKNOWN = "nothing is called 'nope'; there are openai, anthropic, mock; a file in plugins/ or module:Name will do"
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = problems(
@@ -157,8 +160,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        "providers.a.type: nothing is called 'nope'; there are openai, anthropic, mock; "
-        "a file in plugins/ or module:Name will do",
+        f"providers.a.type: {UNKNOWN}",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",
