@@ -1,5 +1,6 @@
 """The one place that knows everyone: a configuration becomes a running gateway."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,7 +16,7 @@ from gateway.api.door import House
 from gateway.api.health import MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.components import Components, made, takes
-from gateway.config.load import parse, read, unbuilt
+from gateway.config.load import convert, parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.library import Run
@@ -23,8 +24,10 @@ from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
 from gateway.pipeline.rings import build_rings, members
 from gateway.providers.anthropic import Anthropic
+from gateway.providers.azure import Azure
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
+from gateway.providers.presets import PRESETS, preset
 from gateway.routing.catalog import Catalog, Listing
 from gateway.routing.patience import Waits
 from gateway.routing.router import Router
@@ -49,7 +52,12 @@ from gateway.translate.messages_chat import MESSAGES_ON_CHAT
 from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, PlainHttp, open_client
 
-PROVIDERS: Mapping[str, type] = {"openai": OpenAI, "anthropic": Anthropic, "mock": Mock}
+PROVIDERS: Mapping[str, type] = {
+    "mock": Mock,
+    **dict.fromkeys(PRESETS, OpenAI),
+    "anthropic": Anthropic,
+    "azure": Azure,
+}
 """The stock providers by `type:`; any other is named `module:Class`."""
 _PROVIDER = "that has `surfaces`, such as ('chat',), and `async def __call__(self, call)`"
 LOCAL_KEY = "sk-local"
@@ -72,8 +80,10 @@ class Gateway:
     An async context manager: entered, its components are started; left, they are closed, after what still settles.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` (else the process's) holds the keys of providers that are named by a preset alone."""
         self.config = config
+        self._environment = os.environ if environment is None else environment
         self.notes = unbuilt(config)
         """What a person should know: what is switched off, and what does nothing yet."""
         self.draining = False
@@ -89,7 +99,9 @@ class Gateway:
         _check_address(config.server.host, config.auth if auth is None else auth.settings, problems)
         self.models: dict[str, Plan] = {}
         """The models that the file names, as they were built."""
-        self._providers, off = self._build_providers(problems)
+        self._providers, self.off = self._build_providers(problems)
+        off = {name: f"providers.{name}: switched off: {cure}" for name, cure in self.off.items()}
+        self.notes += off.values()
         self.catalog = self._build_catalog(off, problems)
         if problems:
             raise ConfigError(problems)
@@ -99,12 +111,16 @@ class Gateway:
         if members(config.orchestrator).get("enable_metrics", True):
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
+        self.auth = config.auth if auth is None else auth.settings
+        """Who may call; None: whoever reaches the address."""
+        self.default_model = self._default_model()
+        """What serves requests that name no model."""
         house = House(
             ring(outer, models),
             self.catalog,
             config.server,
             self.env.tasks,
-            self._default_model(),
+            self.default_model,
             self._moderation_model(),
         )
         self.run = Run(self.env, self.catalog, house.default_model, ChatDoor(house).read)
@@ -120,7 +136,13 @@ class Gateway:
     @classmethod
     def load(cls, source: str | Path | Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
         """Build from a YAML file, or from a mapping such as YAML gives. Raises `ConfigError`."""
-        return cls(parse(dict(source), environment) if isinstance(source, Mapping) else read(source, environment))
+        config = parse(dict(source), environment) if isinstance(source, Mapping) else read(source, environment)
+        return cls(config, environment)
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """The providers that are switched on, by name."""
+        return self._providers
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -149,23 +171,29 @@ class Gateway:
         return found[0] if found else None
 
     def _build_providers(self, problems: list[Problem]) -> tuple[dict[str, Provider], dict[str, str]]:
-        """The providers by name, and those that are switched off with the reason."""
+        """The providers by name, and those that are switched off with the cure."""
         built: dict[str, Provider] = {}
         off: dict[str, str] = {}
         for name, entry in self.config.providers.items():
             place = f"providers.{name}"
             settings = dict(entry)
-            kind = settings.pop("type", None) or name
-            if "api_key" in settings and settings["api_key"] is None:
-                off[name] = f"{place}: switched off: the variable in its api_key is not set"
-                self.notes.append(off[name])
-                continue
+            kind = str(settings.pop("type", None) or name)
+            cure = "the variable in its api_key is not set"
             translation = settings.pop("translation", "lenient")
             if translation not in ("lenient", "strict"):
                 problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))
             self._strict[name] = translation == "strict"
             try:
-                built[name] = self._provider(str(kind), settings, place)
+                if (named := preset(kind, settings)) is not None:
+                    if "api_key" not in settings:
+                        cure = f"set {named.variable}"
+                    settings = named.settings(settings, self._environment)
+                if "api_key" in settings and settings["api_key"] is None:
+                    off[name] = cure
+                    if (wanted := getattr(PROVIDERS.get(kind), "Settings", None)) is not None:
+                        convert({**settings, "api_key": "-"}, wanted, place)  # what is off is checked all the same
+                    continue
+                built[name] = self._provider(kind, settings, place)
             except ConfigError as error:
                 problems += error.problems
         return built, off

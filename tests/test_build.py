@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.build import Gateway
+from gateway.build import PROVIDERS, Gateway
 from gateway.config.problems import ConfigError
 from gateway.seam import Call, Env, Reply, Request, Settings
 from gateway.testing import answer
@@ -69,6 +69,7 @@ def problems(config: dict[str, Any]) -> list[str]:
 
 
 HERE = __name__
+STOCK = ", ".join(PROVIDERS)
 
 
 def test_a_provider_of_ones_own() -> None:
@@ -108,7 +109,7 @@ def test_a_provider_in_the_plugins_folder(tmp_path: Path, monkeypatch: pytest.Mo
     ("provider", "told"),
     [
         ({"type": "opnai"}, "providers.x.type: nothing is called 'opnai'; did you mean openai"),
-        ({}, "providers.x.type: nothing is called 'x'; there are openai, anthropic, mock"),
+        ({}, "providers.x.type: nothing is called 'x'; there are mock, anthropic"),
         (
             {"type": "no.such.module:Class"},
             "providers.x.type: 'no.such.module:Class' cannot be loaded: No module named",
@@ -122,7 +123,10 @@ def test_a_provider_in_the_plugins_folder(tmp_path: Path, monkeypatch: pytest.Mo
         ({"type": f"{HERE}:Parrot", "times": 10}, "providers.x: a parrot repeats itself nine times at most"),
         ({"type": "mock", "pace": "soon"}, "providers.x.pace: expected a duration"),
         ({"type": "openai", "base_url": "nonsense"}, "providers.x"),
-        ({"type": "openai", "http": {"transport": "pigeon"}}, "providers.x.http.transport: Invalid enum value"),
+        (
+            {"type": "openai", "base_url": "http://h/v1", "http": {"transport": "pigeon"}},
+            "providers.x.http.transport: Invalid enum value",
+        ),
     ],
 )
 def test_a_provider_that_cannot_be_is_told(provider: dict[str, Any], told: str) -> None:
@@ -160,7 +164,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert found == [
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        f"providers.a.type: {UNKNOWN}",
+        f"providers.a.type: nothing is called 'nope'; there are {STOCK}; a file in plugins/ or module:Name will do",
         "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
         "models.two: expected provider/model, found 'noslash'",
         "models.three.targets: a model needs at least one target",
@@ -254,4 +258,6 @@ def test_the_file_that_is_served_by_default_loads() -> None:
     assert gateway.config.auth is not None
     assert gateway.config.auth.keys[0].key == "sk-local"
     assert "echo" in [entry.name for entry in gateway.catalog.visible(None)]
-    assert len(Gateway.load(path, {"OPENAI_API_KEY": "sk-x", "ANTHROPIC_API_KEY": "sk-x"}).notes) == 0
+    keys = {f"{name.upper()}_API_KEY": "sk-x" for name in gateway.off}
+    assert Gateway.load(path, keys).notes == []
+    assert Gateway.load(path, {"OPENAI_API_KEY": "sk-x"}).off.keys() == gateway.off.keys() - {"openai"}

@@ -12,17 +12,18 @@ from gateway.wire.sse import DONE, EventReader, StreamTooWide, find_event
 class Events:
     """Batches of whole events. Raises where an event is an error, or where the end mark is missing.
 
-    `mark` is how the event begins that ends the stream. What came in front of an error, in the same read, is delivered
-    first.
+    `mark` is how the event begins that ends the stream; `marked: False` is for a server that sends none: the message's
+    own end then stands for it, where it has one. What came in front of an error, in the same read, is delivered first.
     """
 
-    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_mark", "_reader")
+    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_mark", "_marked", "_reader")
 
-    def __init__(self, exchange: Exchange, codec: Codec, host: str, mark: bytes = DONE) -> None:
+    def __init__(self, exchange: Exchange, codec: Codec, host: str, mark: bytes = DONE, *, marked: bool = True) -> None:
         self._exchange = exchange
         self._codec = codec
         self._host = host
         self._mark = mark
+        self._marked = marked
         self._reader = EventReader(mark=mark)
         self._error: GatewayError | None = None
         self._done = False
@@ -65,7 +66,7 @@ class Events:
     def _batch(self, data: bytes) -> Batch | None:
         """What a read brought (nothing: the body's end); None where that is no whole event in front of an error."""
         try:
-            events = self._reader.feed(data) if data else self._reader.end()
+            events = self._reader.feed(data) if data else self._reader.end() or self._end()
         except StreamTooWide as error:
             raise UpstreamError(f"{self._host}: {error}.") from error
         if events.endswith(self._mark):
@@ -80,6 +81,10 @@ class Events:
             mark = self._mark.decode().strip()
             raise UpstreamError(f"{self._host} ended its stream without {mark}; the answer is cut.")
         return None
+
+    def _end(self) -> bytes:
+        # A body that only the connection's close ends may be cut without anybody's knowing.
+        return DONE if not self._marked and not self._exchange.until_close else b""
 
     async def aclose(self) -> None:
         """Close the exchange: at once, where the stream is not over."""

@@ -46,6 +46,8 @@ class OpenAISettings(Settings):
     """One OpenAI-compatible server."""
 
     api_key: str | None = None
+    key_header: str = "authorization"
+    """The header that holds the key: `authorization` (as `Bearer KEY`), or another that holds the key alone."""
     base_url: str = "https://api.openai.com/v1"
     organization: str | None = None
     project: str | None = None
@@ -67,6 +69,8 @@ class OpenAISettings(Settings):
     """Whether the server knows `encoding_format: base64`; else it is asked for numbers, which are encoded here."""
     stream_usage: bool = True
     """Whether streams are asked for their usage (`stream_options`); some servers refuse the field."""
+    end_mark: bool = True
+    """Whether streams end with `data: [DONE]`, so that one without it is cut; some servers send none."""
     http: ClientSettings = msgspec.field(default_factory=ClientSettings)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,7 @@ class OpenAI:
     def __init__(self, settings: OpenAISettings) -> None:
         self.models: Sequence[str] = settings.models
         self.surfaces: Sequence[str] = settings.surfaces
+        self.address = settings.base_url
         self._settings = settings
         self._origin = Origin.parse(settings.base_url)
         self.moderation_model: str | None = settings.moderation_model
@@ -142,7 +147,8 @@ class OpenAI:
         head = Head(200, {name: value for name, value in exchange.headers if name in _ANSWER_HEADERS})
         kind = _kind(exchange)
         if exchange.status == 200 and way.streams and kind.startswith(b"text/event-stream"):
-            return Reply(call, Events(exchange, way.dialect.event, self._origin.host), head)
+            marked = self._settings.end_mark
+            return Reply(call, Events(exchange, way.dialect.event, self._origin.host, marked=marked), head)
         body = await exchange.whole()
         self._check(way, exchange, kind, body)
         return Reply(call, Given((Batch(body, way.dialect.answer),)), head)
@@ -198,7 +204,8 @@ class OpenAI:
             "user-agent": f"llm-orchestration-gateway/{__version__}",
         }
         if settings.api_key:
-            headers["authorization"] = f"Bearer {settings.api_key}"
+            bearer = settings.key_header.lower() == "authorization"
+            headers[settings.key_header.lower()] = f"Bearer {settings.api_key}" if bearer else settings.api_key
         if settings.organization:
             headers["openai-organization"] = settings.organization
         if settings.project:

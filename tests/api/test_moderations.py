@@ -62,6 +62,8 @@ def test_where_no_provider_moderates_a_model_must_be_named(doors: Doors) -> None
 
 
 def test_openai_itself_has_a_model_for_those_who_name_none() -> None:
-    with opened({"providers": {"mock": {"type": "mock", "moderation_model": None}, "o": {"type": "openai"}}}) as doors:
+    with opened(
+        {"providers": {"mock": {"type": "mock", "moderation_model": None}, "o": {"type": "openai", "api_key": "sk"}}}
+    ) as doors:
         gateway = doors.served.gateway
         assert gateway._moderation_model() == "o/omni-moderation-latest"

@@ -132,7 +132,7 @@ def test_settings_that_cannot_be_are_told() -> None:
         ({"translation": "loose"}, "expected lenient or strict, found 'loose'"),
     ):
         with pytest.raises(ConfigError) as caught:
-            Gateway.load({"providers": {"anthropic": settings}})
+            Gateway.load({"providers": {"anthropic": {"api_key": "sk", **settings}}})
         assert wrong in str(caught.value)
 
 
