@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -28,9 +29,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         """Bind, and say so: only then does it serve."""
-        await super().startup(sockets)
+        with _told(self.config):
+            await super().startup(sockets)
         if self.started:
-            _log.info("serving on http://%s:%d", self.config.host, self.config.port)
+            _log.info("serving on %s", _root(self.config.host, _port(self.servers[0].sockets[0])))
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """A signal asks to stop."""
@@ -110,10 +112,33 @@ def serve(gateway: Gateway, path: str) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         os.environ["GATEWAY_CONFIG"] = path
         shared = settings(config, "gateway.server:worker", factory=True)
-        Multiprocess(shared, sockets=[shared.bind_socket()]).run()
+        with _told(shared):
+            listening = shared.bind_socket()
+        _log.info("serving on %s with %d workers", _root(shared.host, _port(listening)), shared.workers)
+        Multiprocess(shared, sockets=[listening]).run()
+
+
+@contextmanager
+def _told(config: uvicorn.Config) -> Iterator[None]:
+    """Where binding fails, uvicorn has said why and exits; say what to do."""
+    try:
+        yield
+    except SystemExit:
+        _log.error("cannot listen on %s; --host and --port take another address", _root(config.host, config.port))
+        raise
+
+
+def _port(listening: Any) -> int:
+    """The port that is listened on: where 0 was asked for, one that was free."""
+    return int(listening.getsockname()[1])
+
+
+def _root(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def worker() -> Application:
     """One worker's application: it reads the file again. Its socket is the supervisor's."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return Application(Gateway(read(os.environ["GATEWAY_CONFIG"])))

@@ -227,3 +227,19 @@ def test_what_a_person_needs_is_said_at_start(tmp_path: Path, options: tuple[str
     assert "note: cache: known, but not built yet: it does nothing" in log
     assert f"serving on {gateway.url}" in log
     assert f"try: curl {gateway.url}/v1/chat/completions" in log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_that_is_taken_is_told_with_the_cure(tmp_path: Path, workers: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        path = tmp_path / "gateway.yaml"
+        path.write_text(f"server: {{workers: {workers}, port: {port}}}\nproviders: {{mock: {{type: mock}}}}\n")
+        command = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr.lower()
+    assert f"cannot listen on http://127.0.0.1:{port}; --host and --port take another address" in done.stderr
+    assert "serving on" not in done.stderr
