@@ -1,0 +1,147 @@
+"""What a gateway is, as data: read off the objects that were built, not off the file.
+
+Secrets are not in it, but for the SHA-256 of each, which tells whether it changed and which no command prints.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.build import Gateway
+from gateway.commands.greeting import address, other_notes
+from gateway.config.schema import KeyEntry, Server
+from gateway.seam import Provider, Timeouts
+
+RINGS = {
+    "request": "once a client's request",
+    "model": "once a model call, before routing",
+    "attempt": "once a try at a target",
+}
+"""The rings, outermost first, and how often each is passed."""
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """A middleware of a ring, with its settings as they may be shown; `origin` is `stock`, or where it was found."""
+
+    name: str
+    origin: str
+    settings: dict[str, Any]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model that the file names. `off` says why it cannot be served; `kind` is what answers under this name."""
+
+    name: str
+    kind: Literal["model"]
+    aliases: list[str]
+    targets: list[str]
+    timeouts: dict[str, float | None]
+    off: str | None
+
+
+class Vendor(msgspec.Struct, frozen=True):
+    """A provider. `address` is None where it has none, `models` those that it lists."""
+
+    name: str
+    type: str
+    address: str | None
+    surfaces: list[str]
+    models: list[str]
+    max_tokens: int | None
+    off: str | None
+    secret: bytes | None
+
+
+class Access(msgspec.Struct, frozen=True):
+    """A key that callers use."""
+
+    name: str
+    models: list[str]
+    role: str | None
+    limits: dict[str, Any]
+    budget: dict[str, Any]
+    secret: bytes
+
+
+class Description(msgspec.Struct, frozen=True):
+    """The whole of it. `keys` is None where callers need none; `default` serves requests that name no model."""
+
+    url: str
+    server: Server
+    keys: list[Access] | None
+    rings: dict[str, list[Layer]]
+    models: list[Model]
+    providers: list[Vendor]
+    default: str | None
+    notes: list[str]
+
+
+def describe(gateway: Gateway) -> Description:
+    """The description of a gateway."""
+    config = gateway.config
+    return Description(
+        url=address(config.server.host, config.server.port),
+        server=config.server,
+        keys=[_access(entry) for entry in gateway.auth.keys] if gateway.auth is not None else None,
+        rings={ring: [Layer(one.name, one.origin, plain(one.shown)) for one in gateway.rings[ring]] for ring in RINGS},
+        models=list(_models(gateway)),
+        providers=[_vendor(name, gateway) for name in config.providers],
+        default=gateway.default_model,
+        notes=other_notes(gateway),
+    )
+
+
+def _models(gateway: Gateway) -> Iterator[Model]:
+    for name, plan in gateway.models.items():
+        target = plan.targets[0]  # the one that serves
+        provider = target.partition("/")[0]
+        off = f"{provider}: {gateway.off[provider]}" if provider in gateway.off else None
+        yield Model(name, "model", [*plan.aliases], [target], plain(plan.timeouts), off)
+
+
+def _vendor(name: str, gateway: Gateway) -> Vendor:
+    entry = gateway.config.providers[name]
+    provider: Provider | None = gateway.providers.get(name)
+    secret = entry.get("api_key")
+    return Vendor(
+        name=name,
+        type=str(entry.get("type") or name),
+        address=getattr(provider, "address", None),
+        surfaces=[*provider.surfaces] if provider is not None else [],
+        models=[*getattr(provider, "models", ())],
+        max_tokens=entry.get("max_tokens"),
+        off=gateway.off.get(name),
+        secret=sha256(str(secret).encode()).digest() if secret else None,
+    )
+
+
+def _access(entry: KeyEntry) -> Access:
+    secret = sha256(entry.key.encode()).digest() if entry.key is not None else bytes.fromhex(entry.sha256 or "")
+    limits, budget = (_given(block) for block in (entry.limits, entry.budget))
+    return Access(entry.name, [*entry.models], entry.role, limits, budget, secret)
+
+
+def _given(block: Any) -> dict[str, Any]:
+    """What a block says; nothing where it is absent."""
+    return {name: value for name, value in plain(block or {}).items() if value is not None}
+
+
+def plain(value: Any) -> Any:
+    """A description, or a part of one, as JSON has it: durations in seconds, sizes in bytes; no secrets."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "secret"}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    return str(value)
+
+
+DEFAULT_TIMEOUTS: dict[str, float | None] = plain(Timeouts())
+"""Those of a model that has none of its own, and of `provider/model`."""
