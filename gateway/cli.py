@@ -3,14 +3,14 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from gateway import __version__
-from gateway.build import LOCAL_KEY, Gateway
+from gateway.build import Gateway
 from gateway.config.load import read
 from gateway.config.problems import ConfigError
-from gateway.config.schema import Config
 
 _DEFAULT = "config/gateway.yaml"
 _config = click.option(
@@ -35,7 +35,8 @@ def serve(path: str, host: str | None, port: int | None) -> None:
     """Serve until a signal says stop."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    from gateway.server import serve as run  # noqa: PLC0415 (the other commands need no server)
+    from gateway.commands.greeting import greeting  # noqa: PLC0415 (the other commands need neither)
+    from gateway.server import serve as run  # noqa: PLC0415
 
     try:
         config = read(path)
@@ -44,7 +45,8 @@ def serve(path: str, host: str | None, port: int | None) -> None:
         if port is not None:
             config.server.port = port
         gateway = Gateway(config)
-        _greet(config, gateway)
+        for line in greeting(gateway):
+            _log.info("%s", line)
         run(gateway, path)
     except ConfigError as error:
         _tell(error, path)
@@ -63,28 +65,67 @@ def check(path: str) -> None:
     click.echo(f"{path}: good: {len(gateway.catalog.visible(None))} models")
 
 
-def _tell(error: ConfigError, path: str) -> None:
+@main.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="For machines: durations in seconds, sizes in bytes.")
+@click.argument("name", required=False)
+def explain(path: str, as_json: bool, name: str | None) -> None:
+    """Show the gateway that a configuration makes, or only the model NAME."""
+    from gateway.commands.explain import explain as run  # noqa: PLC0415 (serving needs none of the other commands)
+
+    try:
+        click.echo(run(Gateway.load(path), name, as_json))
+    except ConfigError as error:
+        _tell(error, path)
+    except LookupError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help='For machines: {"breaking": […], "other": […]}.')
+@click.argument("old")
+@click.argument("new")
+def diff(old: str, new: str, as_json: bool) -> None:
+    """Say what changes for callers from the configuration OLD to NEW.
+
+    Exits as diff(1) does: with 0 where nothing changes for callers, 1 where something does, 2 where one of the two
+    cannot be used.
+    """
+    from gateway.commands.description import describe  # noqa: PLC0415 (serving needs none of the other commands)
+    from gateway.commands.diff import diff as run  # noqa: PLC0415
+
+    found = []
+    for path in (old, new):
+        try:
+            found.append(describe(Gateway.load(path)))
+        except ConfigError as error:
+            _tell(error, path, status=2)
+    changed, text = run(found[0], found[1], as_json)
+    click.echo(text)
+    raise SystemExit(int(changed))
+
+
+@main.command()
+@click.option("--output", default=_DEFAULT, show_default=True, help="Where the file goes.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def init(output: str, force: bool) -> None:
+    """Write a configuration for the keys in the environment and the model servers on this machine.
+
+    The file names the variables that hold keys, never a key itself.
+    """
+    from gateway.commands.init import init as run  # noqa: PLC0415 (serving needs none of the other commands)
+
+    try:
+        click.echo(run(Path(output), force, os.environ))
+    except OSError as error:
+        hint = "; --force overwrites it, --output names another" if Path(output).is_file() else ""
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}{hint}") from error
+
+
+def _tell(error: ConfigError, path: str, status: int = 1) -> None:
     for problem in error.problems:
         click.echo(f"{path}: {problem}", err=True)
-    raise SystemExit(1)
-
-
-def _greet(config: Config, gateway: Gateway) -> None:
-    """What a person needs to begin."""
-    server = config.server
-    url = f"http://{server.host}:{server.port}"
-    models = [entry.name for entry in gateway.catalog.visible(None)]
-    for note in gateway.notes:
-        _log.info("note: %s", note)
-    if config.auth is None:
-        _log.info("note: no auth block: whoever reaches this address may call")
-    _log.info("models: %s", ", ".join(models[:20]) + (f" and {len(models) - 20} more" if len(models) > 20 else ""))
-    if not models:
-        return
-    key = next((entry.key for entry in config.auth.keys if entry.key == LOCAL_KEY), "$KEY") if config.auth else None
-    auth = f" -H 'authorization: Bearer {key}'" if key else ""
-    body = f'{{"model":"{models[0]}","messages":[{{"role":"user","content":"Hello"}}]}}'
-    _log.info("try: curl %s/v1/chat/completions%s -H 'content-type: application/json' -d '%s'", url, auth, body)
+    raise SystemExit(status)
 
 
 _log = logging.getLogger("gateway")
