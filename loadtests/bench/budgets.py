@@ -47,6 +47,7 @@ BUDGETS = (
     _times("bare", "paced", "chunk", "pass-through, a paced token, CPU", 1.4),
     Budget("bare", "latency", "added_p99", "pass-through, p99 added at 16 connections", 0.9, " ms", 1e3),
     Budget("gateway", "latency", "added_p99", "default chain, p99 added at 16 connections", 0.9, " ms", 1e3),
+    Budget("gateway", "startup", "answer", "default chain, first answer after start", 0.8, " s"),
     Budget("bare", "memory", "start", "pass-through, resident after start", 50, " MB", 1e-6),
     Budget("gateway", "memory", "start", "default chain, resident after start", 50, " MB", 1e-6),
     Budget("bare", "memory", "stream", "pass-through, an idle open stream", 40, " kB", 1e-3),

@@ -23,6 +23,7 @@ NAMES = {
     "caddy": "Caddy",
     "portkey": "Portkey",
     "litellm": "LiteLLM",
+    "tensorzero": "TensorZero",
 }
 
 

@@ -5,6 +5,7 @@ not hold is listed with the reason, so that a report never leaves anybody out in
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import yaml
 from loadtests.bench.ourselves import ROOT
 from loadtests.bench.proxies import CADDY, HAPROXY, NGINX
 from loadtests.bench.subject import KEY, MODELS, UPSTREAM_KEY, Site, Start, Subject
+from loadtests.bench.tensorzero import TENSORZERO
+from loadtests.bench.tensorzero import install as install_tensorzero
 
 FOLDER = ROOT / "bench-out" / "peers"
 _PORTKEY = FOLDER / "portkey"
@@ -80,7 +83,12 @@ def _install_litellm() -> None:
 
 
 def _apt(package: str) -> Callable[[], None]:
-    return lambda: _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+    def install() -> None:
+        if os.geteuid() != 0:
+            raise PermissionError(f"root is needed: apt-get install {package}")
+        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+
+    return install
 
 
 def _run(*argv: str) -> None:
@@ -123,12 +131,12 @@ PEERS = (
     Peer(CADDY, _apt("caddy")),
     Peer(PORTKEY, _install_portkey),
     Peer(LITELLM, _install_litellm),
+    Peer(TENSORZERO, install_tensorzero),
 )
 
 UNAVAILABLE = {
-    "bifrost": "its npm package downloads a binary from the maker's site, its Go module is not in the module proxy",
-    "tensorzero": "no registry that holds its server is known to us; it comes as a container image",
-    "helicone": "its npm package, @helicone/ai-gateway, is not in the registry",
+    "bifrost": "its npm package downloads a binary from the maker's site, and the Go module proxy does not serve it",
+    "helicone": "its npm package, @helicone/ai-gateway, is not in the registry, nor is a crate of it",
 }
 """Gateways that belong in the table and cannot be had from a package registry."""
 

@@ -22,12 +22,13 @@ class Memory:
 
 
 class Processes:
-    """A command and all that it starts."""
+    """A command and all that it starts. `began` is when, on the monotonic clock."""
 
     def __init__(
         self, argv: list[str], folder: Path, cores: frozenset[int], environment: Mapping[str, str] | None = None
     ) -> None:
         self._log = folder / "log"
+        self.began = time.monotonic()
         with on(cores), self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 argv,

@@ -7,7 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -40,6 +41,11 @@ class Site:
         """The upstream's base URL, as SDKs take it."""
         return f"http://127.0.0.1:{self.upstream}/v1"
 
+    @property
+    def told_port(self) -> Path:
+        """The file in which a subject that chooses its port tells it."""
+        return self.folder / "port"
+
 
 @dataclass(frozen=True)
 class Start:
@@ -55,7 +61,8 @@ class Subject:
 
     `version` gives None where it is not installed (`missing` then says how to get it); `start` writes its
     configuration and says how to start it (None: nothing to start, the load goes to the upstream itself);
-    `headers` are sent besides the key.
+    `headers` are sent besides the key. `path` is where it takes chat completions, `model` how it names the upstream's;
+    one that `chooses_port` writes it to `Site.told_port`.
     """
 
     name: str
@@ -66,6 +73,9 @@ class Subject:
     missing: str = ""
     headers: Callable[[Site], Mapping[str, str]] = field(default=lambda _: {})
     patience: float = 30.0
+    path: str = "/v1/chat/completions"
+    model: str = "{}"
+    chooses_port: bool = False
 
 
 class Running:
@@ -80,7 +90,8 @@ class Running:
         """Requests to this subject."""
         port = self.site.port if self.processes else self.site.upstream
         headers = {"authorization": f"Bearer {KEY}", **self.subject.headers(self.site)}
-        return Ask(model=model, port=port, stream=stream, headers=headers)
+        named = self.subject.model.format(model)
+        return Ask(model=named, port=port, stream=stream, headers=headers, path=self.subject.path)
 
     def awake(self) -> contextlib.AbstractContextManager[None]:
         """Its turn: outside of the block its processes are halted."""
@@ -129,18 +140,26 @@ def running(subject: Subject, upstream: int, cores: Cores) -> Iterator[Running]:
         start = subject.start(site)
         processes = Processes(start.argv, site.folder, cores.subject, {**_environment(), **start.environment})
         try:
-            _await(processes, site.port, subject.patience)
-            yield Running(subject, site, processes)
+            port = _await(processes, partial(_port, subject, site), subject.patience)
+            yield Running(subject, replace(site, port=port), processes)
         finally:
             processes.stop()
 
 
-def _await(processes: Processes, port: int, patience: float) -> None:
+def _port(subject: Subject, site: Site) -> int | None:
+    if not subject.chooses_port:
+        return site.port
+    return int(site.told_port.read_text()) if site.told_port.exists() else None
+
+
+def _await(processes: Processes, port: Callable[[], int | None], patience: float) -> int:
+    """The port on which it listens, as soon as it does."""
     until = time.monotonic() + patience
-    while not answers_on(port):
+    while (found := port()) is None or not answers_on(found):
         if processes.ended() or time.monotonic() > until:
             raise Unfit(f"did not come up within {patience:.0f} s; it said:\n{processes.log()}")
-        time.sleep(0.05)
+        time.sleep(0.005)  # short: the time to the first answer is measured
+    return found
 
 
 def _environment() -> dict[str, str]:
@@ -162,7 +181,7 @@ def upstream(cores: frozenset[int]) -> Iterator[tuple[int, Processes]]:
         argv = [sys.executable, "-m", "loadtests.bench.upstream", "--port", str(port)]
         processes = Processes(argv, Path(folder), cores, {**_environment(), "PYTHONPATH": str(root)})
         try:
-            _await(processes, port, 10)
+            _await(processes, lambda: port, 10)
             yield port, processes
         finally:
             processes.stop()

@@ -13,6 +13,7 @@ from loadtests.bench.measure import Column, Effort, Measure
 from loadtests.bench.measures import MEASURES
 from loadtests.bench.measures.burst import Whole
 from loadtests.bench.measures.latency import Latency
+from loadtests.bench.peers import PEERS
 from loadtests.bench.proxies import DIRECT, NGINX
 from loadtests.bench.run import Results
 
@@ -94,6 +95,10 @@ def test_the_report_names_who_is_missing_and_why():
 
 def test_small_figures_survive_in_json():
     assert figures.plain({"a": 4.3214321e-7, "b": math.nan}) == {"a": 4.32143e-7, "b": None}
+
+
+def test_every_peer_has_its_name_in_the_chart():
+    assert {peer.subject.name for peer in PEERS} <= chart.NAMES.keys()
 
 
 def test_the_chart_is_xml_and_shows_who_was_measured():

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from loadtests.bench.cores import Cores
-from loadtests.bench.ourselves import CONFIG, PLENTY, bare_config, default_config
+from loadtests.bench.measure import Effort
+from loadtests.bench.measures.startup import Startup
+from loadtests.bench.ourselves import CONFIG, GATEWAY, PLENTY, bare_config, default_config
 from loadtests.bench.peers import PEERS, UNAVAILABLE
 from loadtests.bench.processes import Processes
 from loadtests.bench.proxies import DIRECT, NGINX
@@ -91,6 +93,14 @@ def test_nginx_does_the_whole_work():
         nginx.prove()
         nginx.prove(stream=True)
         assert nginx.cpu() > 0
+
+
+@pytest.mark.skipif(not CONFIG.exists(), reason="no config/gateway.yaml")
+def test_the_start_is_measured_from_the_command_on():
+    began = time.monotonic()
+    with upstream(CORES.upstream) as (port, _), running(GATEWAY, port, CORES) as one:
+        figures = Startup(Effort.quick(), CORES).take(one)
+    assert 0.01 < figures["cpu"] < figures["answer"] < time.monotonic() - began
 
 
 def test_a_subject_that_leaves_out_tokens_is_unfit(tmp_path):

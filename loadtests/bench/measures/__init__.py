@@ -6,5 +6,6 @@ from loadtests.bench.measures.latency import Latency
 from loadtests.bench.measures.leave import Leave
 from loadtests.bench.measures.memory import Residence
 from loadtests.bench.measures.paced import Paced
+from loadtests.bench.measures.startup import Startup
 
-MEASURES: tuple[type[Measure], ...] = (Whole, Stream, Events, Paced, Latency, Residence, Leave)
+MEASURES: tuple[type[Measure], ...] = (Whole, Stream, Events, Paced, Latency, Startup, Residence, Leave)
