@@ -143,9 +143,6 @@ def test_a_module_that_breaks_when_imported_is_told(tmp_path: Path, monkeypatch:
     sys.modules.pop("broken_provider", None)
 
 
-UNKNOWN = "nothing is called 'nope'; there are openai, anthropic, mock; a file in plugins/ or module:Name will do"
-
-
 def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = problems(

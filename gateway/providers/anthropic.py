@@ -73,6 +73,7 @@ class Anthropic:
 
     def __init__(self, settings: AnthropicSettings) -> None:
         self.models: Sequence[str] = settings.models
+        self.address = settings.base_url
         self.surfaces: Sequence[str] = ("messages", "count_tokens") if settings.count_tokens else ("messages",)
         self.address = settings.base_url
         self._origin = Origin.parse(settings.base_url)
