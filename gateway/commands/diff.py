@@ -56,6 +56,11 @@ def _server(old: Server, new: Server) -> Iterator[Change]:
     yield from _amount("open answers have {} to finish at a stop", old.shutdown_grace, new.shutdown_grace, duration)
     for what, before, now in (
         ("an error has its true status within the first {} of a stream", old.stream.hold, new.stream.hold),
+        (
+            "an error has its true status within the first {} of a stream of messages",
+            old.stream.hold_messages,
+            new.stream.hold_messages,
+        ),
         ("silent streams are pinged each {}", old.stream.ping, new.stream.ping),
     ):
         if before != now:

@@ -66,6 +66,12 @@ TABLE: list[tuple[str, Any, str, str]] = [
     ("server/shutdown_grace", "5s", B, "open answers have 5s to finish at a stop, before 30s"),
     ("server/stream", {"ping": "20s"}, O, "silent streams are pinged each 20s, before 15s"),
     ("server/stream", {"hold": "1s"}, O, "an error has its true status within the first 1s of a stream, before 5s"),
+    (
+        "server/stream",
+        {"hold_messages": "3s"},
+        O,
+        "an error has its true status within the first 3s of a stream of messages, before 1s",
+    ),
     ("server/forward_headers", ["x-team"], O, "callers' header x-team now goes on to providers"),
     ("server/cors", {"origins": ["https://a.b"]}, O, "pages from https://a.b may now call"),
     ("auth", None, O, "a key is no longer needed: anybody may call"),
