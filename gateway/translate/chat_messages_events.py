@@ -15,7 +15,7 @@ from gateway.translate.chat_messages_turns import POSITION
 from gateway.translate.vocabulary import chat_id, chat_usage, tier
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.sse import DONE, payload
-from gateway.wire.verbatim import INVALID, NULL, encode, hide, is_null, show
+from gateway.wire.verbatim import INVALID, NULL, encode, hide, inside, is_null, show
 
 PING = b": ping\n\n"
 
@@ -37,7 +37,7 @@ class _Block(Struct, gc=False):
     thinking: Raw = NULL
     signature: Raw = NULL
     data: Raw = NULL
-    id: Raw = NULL
+    id: str = ""
     name: str = ""
     input: Raw = NULL
 
@@ -59,7 +59,6 @@ class _Event(Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Event).decode
 _string = msgspec.json.Decoder(str).decode
-_EMPTY = (b"null", b'""')
 _CARRIED = ("text", "thinking", "redacted_thinking", "tool_use")
 _NOTHING: tuple[Chunk, ...] = ()
 
@@ -121,13 +120,13 @@ class ChatEvents:
             return (Chunk(PING, CHAT_EVENT),) if self._head and not self._done else _NOTHING
         try:
             return self._told(_decode(source))
-        except INVALID as error:
+        except (*INVALID, ValueError) as error:
             hidden = hide(source)
             if hidden == source:
                 raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
         try:
             return [Chunk(show(made.raw), CHAT_EVENT) for made in self._told(_decode(hidden))]
-        except INVALID as error:
+        except (*INVALID, ValueError) as error:
             raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
 
     def end(self) -> Sequence[Chunk]:
@@ -190,29 +189,29 @@ class ChatEvents:
     def _continued(self, delta: _Delta) -> Sequence[Chunk]:
         kind = delta.type
         if kind == "text_delta":
-            return self._text(bytes(delta.text))
+            return self._text(inside(delta.text))
         if kind == "input_json_delta":
-            return self._input(bytes(delta.partial_json))
+            return self._input(inside(delta.partial_json))
         if kind == "thinking_delta":
-            return self._thought(bytes(delta.thinking))
+            return self._thought(inside(delta.thinking))
         if kind == "signature_delta":
-            return self._signed(bytes(delta.signature))
+            return self._signed(inside(delta.signature))
         return _NOTHING
 
     def _text(self, text: bytes) -> Sequence[Chunk]:
-        return _NOTHING if text in _EMPTY else self._chunk(b'{"content":%s}' % text)
+        return self._chunk(b'{"content":"%s"}' % text) if text else _NOTHING
 
     def _thought(self, text: bytes) -> Sequence[Chunk]:
         """A piece of thinking, as text and, so that it can be replayed, as a piece of its block."""
-        if text in _EMPTY:
+        if not text:
             return _NOTHING
-        block = b'{"index":%d,"type":"thinking","thinking":%s}' % (self._thoughts, text)
-        return self._chunk(b'{"reasoning_content":%s,"thinking_blocks":[%s]}' % (text, block))
+        block = b'{"index":%d,"type":"thinking","thinking":"%s"}' % (self._thoughts, text)
+        return self._chunk(b'{"reasoning_content":"%s","thinking_blocks":[%s]}' % (text, block))
 
     def _signed(self, signature: bytes) -> Sequence[Chunk]:
-        if signature in _EMPTY:
+        if not signature:
             return _NOTHING
-        block = b'{"index":%d,"type":"thinking","signature":%s}' % (self._thoughts, signature)
+        block = b'{"index":%d,"type":"thinking","signature":"%s"}' % (self._thoughts, signature)
         return self._chunk(b'{"thinking_blocks":[%s]}' % block)
 
     def _opened(self, block: _Block) -> Sequence[Chunk]:
@@ -222,20 +221,20 @@ class ChatEvents:
         if kind == "tool_use":
             return self._opened_use(block)
         if kind == "text":
-            return self._text(bytes(block.text))
+            return self._text(inside(block.text))
         if kind == "thinking":
             self._thoughts += 1
             opening = b'{"index":%d,"type":"thinking","thinking":"","signature":""%s}' % (self._thoughts, self._place())
             return [
                 *self._chunk(b'{"thinking_blocks":[%s]}' % opening),
-                *self._thought(bytes(block.thinking)),
-                *self._signed(bytes(block.signature)),
+                *self._thought(inside(block.thinking)),
+                *self._signed(inside(block.signature)),
             ]
         if kind == "redacted_thinking":
             self._thoughts += 1
-            data = b'{"index":%d,"type":"redacted_thinking","data":%s%s}' % (
+            data = b'{"index":%d,"type":"redacted_thinking","data":"%s"%s}' % (
                 self._thoughts,
-                bytes(block.data),
+                inside(block.data),
                 self._place(),
             )
             return self._chunk(b'{"thinking_blocks":[%s]}' % data)
@@ -263,7 +262,7 @@ class ChatEvents:
         self._use = _Use(b'{"tool_calls":[' + opening, b"}}]}", answer=False, custom=custom)
         call = b'{"tool_calls":[{"index":%d,"id":%s,"type":"%s","%s":{"name":%s,"%s":""}}]}' % (
             self._calls,
-            bytes(block.id),
+            encode(block.id),
             kind,
             kind,
             name,
@@ -274,18 +273,18 @@ class ChatEvents:
     def _given(self, given: Raw) -> Sequence[Chunk]:
         """An input that came whole, with the opening of its block."""
         source = bytes(given)
-        return _NOTHING if source in (b"null", b"{}") else self._input(encode(source.decode()))
+        return _NOTHING if source in (b"null", b"{}") else self._input(inside(encode(source.decode())))
 
     def _input(self, piece: bytes) -> Sequence[Chunk]:
         use = self._use
-        if use is None or piece in _EMPTY:
+        if use is None or not piece:
             return _NOTHING
         use.sent = True
         if use.custom is not None:
-            use.custom.append(piece[1:-1])
+            use.custom.append(piece)
             return _NOTHING
         head, tail = use.head
-        return self._chunk(head + piece + tail)
+        return self._chunk(b'%s"%s"%s' % (head, piece, tail))
 
     def _closed(self) -> Sequence[Chunk]:
         use, self._use = self._use, None

@@ -12,7 +12,7 @@ from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import message_id, messages_usage
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import payload
-from gateway.wire.verbatim import INVALID, NULL, encode, hide, is_null, open_object, open_objects, show
+from gateway.wire.verbatim import INVALID, NULL, encode, hide, inside, is_null, open_object, open_objects, show
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
@@ -61,7 +61,6 @@ class _Event(Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Event).decode
 _string = msgspec.json.Decoder(str).decode
-_EMPTY = (b"null", b'""')
 _NOTHING: tuple[Chunk, ...] = ()
 _FUNCTION_CALL = -1
 
@@ -151,13 +150,13 @@ class MessagesEvents:
             return (Chunk(PING, MESSAGES_EVENT),) if self._started and not self._done else _NOTHING
         try:
             return self._told(_decode(source))
-        except INVALID as error:
+        except (*INVALID, ValueError) as error:
             hidden = hide(source)
             if hidden == source:
                 raise UpstreamError(f"The provider sent an event that is no chat chunk: {error}") from error
         try:
             return [Chunk(show(made.raw), MESSAGES_EVENT) for made in self._told(_decode(hidden))]
-        except INVALID as error:
+        except (*INVALID, ValueError) as error:
             raise UpstreamError(f"The provider sent an event that is no chat chunk: {error}") from error
 
     def end(self) -> Sequence[Chunk]:
@@ -218,20 +217,15 @@ class MessagesEvents:
         return b"event: message_start\ndata: %s\n\n" % encode({"type": "message_start", "message": head})
 
     def _add(self, delta: _Delta, out: list[bytes]) -> None:
-        reasoning = bytes(delta.reasoning_content)
-        if reasoning in _EMPTY:
-            reasoning = bytes(delta.reasoning)
         if delta.thinking_blocks:
             self._think(delta.thinking_blocks, out)
-        elif reasoning not in _EMPTY:
+        elif reasoning := inside(delta.reasoning_content) or inside(delta.reasoning):
             self._say("thinking", reasoning, out)
-        content = bytes(delta.content)
-        if content[:1] == b"[":
+        if bytes(delta.content)[:1] == b"[":
             self._say_pieces(delta.content, out)
-        elif content not in _EMPTY:
+        elif content := inside(delta.content):
             self._say("text", content, out)
-        refusal = bytes(delta.refusal)
-        if refusal not in _EMPTY:
+        if refusal := inside(delta.refusal):
             self._refused = True
             self._say("text", refusal, out)
         if delta.tool_calls:
@@ -247,21 +241,21 @@ class MessagesEvents:
                 redacted = b'{"type":"redacted_thinking","data":%s}' % bytes(thought.data)
                 self._begin(_Block("redacted_thinking", redacted), out)
                 continue
-            text, signature = bytes(thought.thinking), bytes(thought.signature)
-            if text not in _EMPTY:
+            if text := inside(thought.thinking):
                 self._say("thinking", text, out)
-            if signature not in _EMPTY:
+            if signature := inside(thought.signature):
                 block = self._last("thinking", out)
                 block.signature = signature
 
     def _say_pieces(self, content: Raw, out: list[bytes]) -> None:
         for piece in open_objects(content):
             kind = bytes(piece.get("type", NULL))
-            if kind == b'"text"' and bytes(piece.get("text", NULL)) not in _EMPTY:
-                self._say("text", bytes(piece["text"]), out)
+            if kind == b'"text"' and (text := inside(piece.get("text", NULL))):
+                self._say("text", text, out)
             elif kind == b'"thinking"':
                 for thought in open_objects(piece.get("thinking", b"[]")):
-                    self._say("thinking", bytes(thought.get("text", b'""')), out)
+                    if text := inside(thought.get("text", NULL)):
+                        self._say("thinking", text, out)
 
     def _say(self, kind: str, text: bytes, out: list[bytes]) -> None:
         """A piece of text or thinking: to the open block, or to one that waits."""
@@ -269,9 +263,9 @@ class MessagesEvents:
         if opened is None or opened.kind != kind or self._waiting or opened.signature:
             opened = self._last(kind, out)
         if opened is self._open:
-            out.append(self._prefix + text + b"}}\n\n")
+            out.append(b'%s"%s"}}\n\n' % (self._prefix, text))
         else:
-            opened.pieces.append(text[1:-1])
+            opened.pieces.append(text)
 
     def _last(self, kind: str, out: list[bytes]) -> _Block:
         """The block of a kind that more may be added to: the last there is, else a new one."""
@@ -294,16 +288,16 @@ class MessagesEvents:
             start = {"type": "tool_use", "id": given, "name": tool, "input": {}}
             block.start = encode(start)
             self._begin(block, out)
-        piece = bytes(function.arguments) if function is not None else b"null"
-        if piece in _EMPTY:
+        piece = inside(function.arguments) if function is not None else b""
+        if not piece:
             return
         if block is not self._open and block not in self._waiting and block.start:
-            if _string(piece).strip():
+            if _string(b'"%s"' % piece).strip():
                 raise UpstreamError("The provider goes on with a tool call whose arguments were complete.")
             return
-        block.pieces.append(piece[1:-1])
+        block.pieces.append(piece)
         if block is self._open:
-            out.append(self._prefix + piece + b"}}\n\n")
+            out.append(b'%s"%s"}}\n\n' % (self._prefix, piece))
             if self._waiting:
                 self._advance(out)
 
@@ -346,7 +340,7 @@ class MessagesEvents:
             return
         index = b"%d" % self._index
         if block.kind == "thinking":
-            signature = block.signature or encode(MARK + self._asked)
+            signature = b'"%s"' % block.signature if block.signature else encode(MARK + self._asked)
             out.append(
                 b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%s,'
                 b'"delta":{"type":"signature_delta","signature":%s}}\n\n' % (index, signature)

@@ -17,6 +17,7 @@ from gateway.wire.verbatim import (
     Object,
     encode,
     hide,
+    inside,
     integer,
     is_null,
     open_array,
@@ -68,7 +69,7 @@ class _Block:
             if name == "type" or source == b"null":
                 continue
             if name == "partial_json":
-                self.input.append(source[1:-1])
+                self.input.append(inside(value))
             elif name == "citation":
                 self._extend("citations", [value])
             elif name == "signature":
