@@ -5,59 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
 from gateway.translate.chat_messages_answer import completion, custom_input, finish, refusal
 from gateway.translate.chat_messages_tools import Shape
 from gateway.translate.chat_messages_turns import POSITION
+from gateway.translate.messages_views import Block, Delta, Event, Message, decode
 from gateway.translate.vocabulary import chat_id, chat_usage, tier
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.sse import DONE, payload
-from gateway.wire.verbatim import INVALID, NULL, encode, hide, inside, is_null, show
+from gateway.wire.verbatim import INVALID, encode, hide, inside, is_null, show
 
 PING = b": ping\n\n"
 
 
-class _Delta(Struct, gc=False):
-    type: str = ""
-    text: Raw = NULL
-    thinking: Raw = NULL
-    signature: Raw = NULL
-    partial_json: Raw = NULL
-    stop_reason: str | None = None
-    stop_sequence: Raw = NULL
-    stop_details: Raw = NULL
-
-
-class _Block(Struct, gc=False):
-    type: str = ""
-    text: Raw = NULL
-    thinking: Raw = NULL
-    signature: Raw = NULL
-    data: Raw = NULL
-    id: str = ""
-    name: str = ""
-    input: Raw = NULL
-
-
-class _Message(Struct, gc=False):
-    id: str = ""
-    model: Raw = NULL
-    usage: Raw = NULL
-
-
-class _Event(Struct, gc=False):
-    type: str = ""
-    index: int = 0
-    delta: _Delta | None = None
-    content_block: _Block | None = None
-    message: _Message | None = None
-    usage: Raw = NULL
-
-
-_decode = msgspec.json.Decoder(_Event).decode
 _string = msgspec.json.Decoder(str).decode
 _CARRIED = ("text", "thinking", "redacted_thinking", "tool_use")
 _NOTHING: tuple[Chunk, ...] = ()
@@ -119,13 +82,13 @@ class ChatEvents:
         if not source:
             return (Chunk(PING, CHAT_EVENT),) if self._head and not self._done else _NOTHING
         try:
-            return self._told(_decode(source))
-        except (*INVALID, ValueError) as error:
-            hidden = hide(source)
-            if hidden == source:
-                raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
-        try:
-            return [Chunk(show(made.raw), CHAT_EVENT) for made in self._told(_decode(hidden))]
+            try:
+                return self._told(decode(source))
+            except INVALID:
+                hidden = hide(source)
+                if hidden == source:
+                    raise
+                return [Chunk(show(made.raw), CHAT_EVENT) for made in self._told(decode(hidden))]
         except (*INVALID, ValueError) as error:
             raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
 
@@ -143,22 +106,22 @@ class ChatEvents:
             raise UpstreamError(f"The provider's answer is no message of Anthropic's: {error}") from error
         return (Chunk(made, CHAT_ANSWER),)
 
-    def _told(self, event: _Event) -> Sequence[Chunk]:
+    def _told(self, event: Event) -> Sequence[Chunk]:
         kind = event.type
         if kind == "message_start":
-            return self._started(event.message or _Message())
+            return self._started(event.message or Message())
         if kind == "ping":
             return (Chunk(PING, CHAT_EVENT),) if self._head else _NOTHING
         if not self._head:
             raise UpstreamError(f"The provider's stream begins with {kind[:40] or 'an event'}, not with message_start.")
         if kind == "content_block_delta":
-            return self._continued(event.delta or _Delta())
+            return self._continued(event.delta or Delta())
         if kind == "content_block_start":
-            return self._opened(event.content_block or _Block())
+            return self._opened(event.content_block or Block())
         if kind == "content_block_stop":
             return self._closed()
         if kind == "message_delta":
-            return self._finished(event.delta or _Delta(), event.usage)
+            return self._finished(event.delta or Delta(), event.usage)
         if kind == "message_stop" and not self._done:
             return self._stopped()
         return _NOTHING
@@ -166,7 +129,7 @@ class ChatEvents:
     def _chunk(self, delta: bytes) -> tuple[Chunk]:
         return (Chunk(self._head + delta + self._tail, CHAT_EVENT),)
 
-    def _started(self, message: _Message) -> Sequence[Chunk]:
+    def _started(self, message: Message) -> Sequence[Chunk]:
         if self._head:
             raise UpstreamError("The provider's stream has a second message_start.")
         self._reports.append(message.usage)
@@ -186,7 +149,7 @@ class ChatEvents:
         self._tail = b',"logprobs":null,"finish_reason":null}]}\n\n'
         return self._chunk(b'{"role":"assistant","content":null,"refusal":null}')
 
-    def _continued(self, delta: _Delta) -> Sequence[Chunk]:
+    def _continued(self, delta: Delta) -> Sequence[Chunk]:
         kind = delta.type
         if kind == "text_delta":
             return self._text(inside(delta.text))
@@ -214,7 +177,7 @@ class ChatEvents:
         block = b'{"index":%d,"type":"thinking","signature":"%s"}' % (self._thoughts, signature)
         return self._chunk(b'{"thinking_blocks":[%s]}' % block)
 
-    def _opened(self, block: _Block) -> Sequence[Chunk]:
+    def _opened(self, block: Block) -> Sequence[Chunk]:
         kind = block.type
         self._use = None
         self._blocks += kind in _CARRIED
@@ -244,7 +207,7 @@ class ChatEvents:
         """Where a thinking block stands, where it does not lead."""
         return b"" if self._blocks == self._thoughts else b',"%s":%d' % (POSITION.encode(), self._blocks)
 
-    def _opened_use(self, block: _Block) -> Sequence[Chunk]:
+    def _opened_use(self, block: Block) -> Sequence[Chunk]:
         name = encode(block.name)
         if block.name == self._shape.answer:
             self._use = _Use(b'{"content":', b"}", answer=True, custom=False)
@@ -297,7 +260,7 @@ class ChatEvents:
         # Input without members comes without deltas, and is an object all the same.
         return _NOTHING if use.sent else self._chunk(head + b'"{}"' + tail)
 
-    def _finished(self, delta: _Delta, usage: Raw) -> Sequence[Chunk]:
+    def _finished(self, delta: Delta, usage: Raw) -> Sequence[Chunk]:
         if not is_null(usage):
             self._reports.append(usage)
         if delta.stop_reason is None:
