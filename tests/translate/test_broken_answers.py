@@ -17,6 +17,7 @@ from tests.translate.answers import (
     message_streams,
     messages,
     messages_stream,
+    patient,
     to_chat,
     to_messages,
 )
@@ -71,18 +72,21 @@ def broken_answers(draw: st.DrawFn, answers: st.SearchStrategy[Doc]) -> Doc:
     return made
 
 
+@patient
 @given(broken_answers(messages()), st.sampled_from(ASKED))
 async def test_messages(answer: Doc, asked: Doc) -> None:
     with contextlib.suppress(UpstreamError):
         assert (await to_chat(answer, **asked))["object"] == "chat.completion"
 
 
+@patient
 @given(broken_answers(completions()))
 async def test_completions(answer: Doc) -> None:
     with contextlib.suppress(UpstreamError):
         assert (await to_messages(answer))["type"] == "message"
 
 
+@patient
 @given(broken_streams(message_streams()), st.sampled_from(ASKED))
 async def test_events(events: list[Doc], asked: Doc) -> None:
     typed = [
@@ -92,6 +96,7 @@ async def test_events(events: list[Doc], asked: Doc) -> None:
         docs(await chat_stream(typed, **asked))
 
 
+@patient
 @given(broken_streams(completion_streams()))
 async def test_chunks(chunks: list[Doc]) -> None:
     with contextlib.suppress(UpstreamError):
