@@ -29,11 +29,11 @@ _NOTHING: tuple[Chunk, ...] = ()
 class _Use:
     """A tool's use that is open: the opening of its deltas, and what must be kept of them."""
 
-    __slots__ = ("answer", "custom", "head", "sent")
+    __slots__ = ("custom", "head", "sent", "tail")
 
-    def __init__(self, head: bytes, tail: bytes, *, answer: bool, custom: bool) -> None:
-        self.head = head, tail
-        self.answer = answer
+    def __init__(self, head: bytes, tail: bytes, *, custom: bool = False) -> None:
+        self.head = head
+        self.tail = tail
         self.custom: list[bytes] | None = [] if custom else None
         self.sent = False
 
@@ -210,19 +210,19 @@ class ChatEvents:
     def _opened_use(self, block: Block) -> Sequence[Chunk]:
         name = encode(block.name)
         if block.name == self._shape.answer:
-            self._use = _Use(b'{"content":', b"}", answer=True, custom=False)
+            self._use = _Use(b'{"content":', b"}")
             return self._given(block.input)
         self._used = True
         self._calls += 1
         if self._shape.legacy:
             if self._calls:
                 return _NOTHING
-            self._use = _Use(b'{"function_call":{"arguments":', b"}}", answer=False, custom=False)
+            self._use = _Use(b'{"function_call":{"arguments":', b"}}")
             return [*self._chunk(b'{"function_call":{"name":%s,"arguments":""}}' % name), *self._given(block.input)]
         custom = block.name in self._shape.custom
         kind, field = (b"custom", b"input") if custom else (b"function", b"arguments")
         opening = b'{"index":%d,"%s":{"%s":' % (self._calls, kind, field)
-        self._use = _Use(b'{"tool_calls":[' + opening, b"}}]}", answer=False, custom=custom)
+        self._use = _Use(b'{"tool_calls":[' + opening, b"}}]}", custom=custom)
         call = b'{"tool_calls":[{"index":%d,"id":%s,"type":"%s","%s":{"name":%s,"%s":""}}]}' % (
             self._calls,
             encode(block.id),
@@ -246,19 +246,17 @@ class ChatEvents:
         if use.custom is not None:
             use.custom.append(piece)
             return _NOTHING
-        head, tail = use.head
-        return self._chunk(b'%s"%s"%s' % (head, piece, tail))
+        return self._chunk(b'%s"%s"%s' % (use.head, piece, use.tail))
 
     def _closed(self) -> Sequence[Chunk]:
         use, self._use = self._use, None
         if use is None:
             return _NOTHING
-        head, tail = use.head
         if use.custom is not None:
             source = _string(b'"%s"' % b"".join(use.custom)) or "{}"
-            return self._chunk(head + encode(_custom(source)) + tail)
+            return self._chunk(use.head + encode(_custom(source)) + use.tail)
         # Input without members comes without deltas, and is an object all the same.
-        return _NOTHING if use.sent else self._chunk(head + b'"{}"' + tail)
+        return _NOTHING if use.sent else self._chunk(use.head + b'"{}"' + use.tail)
 
     def _finished(self, delta: Delta, usage: Raw) -> Sequence[Chunk]:
         if not is_null(usage):

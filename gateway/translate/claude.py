@@ -16,6 +16,8 @@ class Claude(NamedTuple):
 
     max_tokens: int = 4096
     """The longest answer that it gives, in tokens."""
+    thinks: bool = True
+    """Whether it can be asked to think."""
     budget: bool = True
     """Whether thinking is asked for with a budget of tokens; else it is adaptive, steered by `effort`."""
     xhigh: bool = False
@@ -55,6 +57,7 @@ def claude(model: str) -> Claude:
     if version < (4, 6):
         return Claude(
             max_tokens=_longest(family, version),
+            thinks=version >= (3, 7),
             exclusive=version >= (4, 1),
             schemas=version >= (4, 5) or (family, version) == ("opus", (4, 1)),
         )
