@@ -22,6 +22,7 @@ from gateway.wire.verbatim import (
     is_null,
     open_array,
     open_object,
+    sheltered,
     show,
 )
 
@@ -120,14 +121,8 @@ def fold(sources: Iterable[bytes]) -> bytes:
     A tool's input that does not parse is wrapped (see `INVALID_JSON`). Raises what `verbatim.INVALID` lists, and
     ValueError where events do not follow each other as they must.
     """
-    sources = list(sources)
-    try:
-        return _fold(sources)
-    except INVALID:
-        hidden = [hide(source) for source in sources]
-        if hidden == sources:
-            raise
-        return show(_fold(hidden))
+    (message,) = sheltered(lambda events: [_fold(events)], sources)
+    return message
 
 
 def _fold(sources: list[bytes]) -> bytes:
@@ -204,13 +199,7 @@ def unfold(source: bytes) -> list[bytes]:
     Each block's text, thinking, signature, citations and input come as deltas, one for each; all else of a block stands
     in its start, so that blocks of any type survive. Raises what `verbatim.INVALID` lists, and ValueError.
     """
-    try:
-        return list(_unfold(source))
-    except INVALID:
-        hidden = hide(source)
-        if hidden == source:
-            raise
-        return [show(event) for event in _unfold(hidden)]
+    return sheltered(lambda sources: list(_unfold(*sources)), (source,))
 
 
 def _unfold(source: bytes) -> Iterator[bytes]:
