@@ -85,8 +85,9 @@ class _Block:
     def _grow(self, name: str, source: bytes) -> None:
         pieces = self.texts.get(name)
         if pieces is None:
-            old = bytes(self.fields.get(name, _QUOTES))
-            pieces = self.texts[name] = [old[1:-1]] if old[:1] == b'"' else []
+            old = self.fields.get(name)
+            begun = bytes(old) if isinstance(old, Raw) else b""
+            pieces = self.texts[name] = [begun[1:-1]] if begun[:1] == b'"' else []
             self.fields[name] = NULL  # keeps its place
         pieces.append(source[1:-1])
 

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.seam import UpstreamError
+from gateway.seam import Batch, UpstreamError, fold
+from gateway.wire.messages import MESSAGES_EVENT
 from tests.translate.answers import (
     Doc,
     chat_stream,
@@ -23,7 +24,10 @@ from tests.translate.answers import (
 )
 
 JUNK = st.sampled_from(
-    [None, True, 0, -1, 1.5, 10**30, "", "x", "\ud83d", [], [None], ["x"], {}, {"type": "x"}, [[{}]], {"text": 1}]
+    [
+        *("null", "true", "0", "-1", "1.5", "1" + "0" * 30, '""', '"x"', r'"\ud83d"'),
+        *("[]", "[null]", '["x"]', "{}", '{"type":"x"}', "[[{}]]", '{"text":1}'),
+    ]
 )
 ASKED = [
     {},
@@ -54,7 +58,7 @@ def broken(draw: st.DrawFn, document: Any) -> Any:
         for step in way:
             holder = holder[step]
         if draw(st.booleans()):
-            holder[last] = draw(JUNK)
+            holder[last] = json.loads(draw(JUNK))  # a copy: what is put in may be broken in its turn
         else:
             del holder[last]
     return document
@@ -94,6 +98,14 @@ async def test_events(events: list[Doc], asked: Doc) -> None:
     ]  # framing needs one
     with contextlib.suppress(UpstreamError):
         docs(await chat_stream(typed, **asked))
+
+
+@patient
+@given(broken_streams(message_streams()))
+def test_folding(events: list[Doc]) -> None:
+    batches = [Batch(b"data: %s\n\n" % json.dumps(event).encode(), MESSAGES_EVENT) for event in events]
+    with contextlib.suppress(UpstreamError):
+        fold(batches, "messages")
 
 
 @patient

@@ -247,6 +247,11 @@ def test_deltas_of_a_kind_yet_to_come_are_joined() -> None:
     ]
 
 
+def test_a_field_that_changes_its_kind() -> None:
+    events = block({"type": "song", "verse": []}, {"type": "song_delta", "verse": [1]}, {"type": "x", "verse": "la"})
+    assert message(*events)["content"] == [{"type": "song", "verse": "la"}]
+
+
 def test_what_stands_beside_the_end_is_the_messages() -> None:
     end = {"type": "message_delta", "delta": {"stop_reason": "x", "container": {"id": "c"}}, "usage": None}
     folded = message({**end, "context_management": {"edits": []}}, {"type": "message_stop"})
