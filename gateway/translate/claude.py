@@ -48,7 +48,7 @@ _NAME = re.compile(
 def claude(model: str) -> Claude:
     """The traits of a model by its name, in any of the spellings that Anthropic, Bedrock and Vertex give it."""
     found = _NAME.search(model.lower())
-    if found is None:
+    if found is None or found["family"] in ("v", "instant"):  # those before Claude 3 tell their version so
         return Claude()
     family = found["family"]
     major = int(found["early"] or found["old"] or found["major"] or 9)

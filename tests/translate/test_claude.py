@@ -34,6 +34,8 @@ def test_traits(name: str, traits: dict[str, object]) -> None:
     assert {trait: found[trait] for trait in traits} == traits
 
 
-@pytest.mark.parametrize("name", ["", "llama", "gpt-4o", "my-claude", "claude"])
+@pytest.mark.parametrize(
+    "name", ["", "llama", "gpt-4o", "my-claude", "claude", "anthropic.claude-v2:1", "claude-instant-1.2"]
+)
 def test_other_servers_models(name: str) -> None:
     assert claude(name) == Claude()
