@@ -10,7 +10,7 @@ from gateway.translate.chat_messages_tools import Shape
 from gateway.translate.chat_messages_turns import CUSTOM_INPUT, POSITION
 from gateway.translate.vocabulary import FINISH, chat_id, chat_usage, tier
 from gateway.wire.messages_fold import INVALID_JSON
-from gateway.wire.verbatim import NULL, Object, encode, is_null, open_array, open_object, show
+from gateway.wire.verbatim import NULL, Object, encode, inside, is_null, open_array, open_object, show
 
 _string = msgspec.json.Decoder(str).decode
 
@@ -60,9 +60,9 @@ class _Said:
         block = open_object(source)
         kind = bytes(block.get("type", NULL))
         if kind == b'"text"':
-            self._texts.append(bytes(block.get("text", b'""'))[1:-1])
+            self._texts.append(inside(block.get("text", NULL)))
         elif kind in (b'"thinking"', b'"redacted_thinking"'):
-            self._thoughts.append(bytes(block.get("thinking", b'""'))[1:-1])
+            self._thoughts.append(inside(block.get("thinking", NULL)))
             leads = self._count == len(self._blocks)
             self._blocks.append(source if leads else {**block, POSITION: self._count})
         elif kind == b'"tool_use"':

@@ -5,61 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
 from gateway.translate.chat_messages_answer import completion, custom_input, finish, refusal
 from gateway.translate.chat_messages_tools import Shape
 from gateway.translate.chat_messages_turns import POSITION
+from gateway.translate.messages_views import Block, Delta, Event, Message, decode
 from gateway.translate.vocabulary import chat_id, chat_usage, tier
 from gateway.wire.chat import CHAT_ANSWER, CHAT_EVENT
 from gateway.wire.sse import DONE, payload
-from gateway.wire.verbatim import INVALID, NULL, encode, hide, is_null, show
+from gateway.wire.verbatim import INVALID, encode, hide, inside, is_null, show
 
 PING = b": ping\n\n"
 
 
-class _Delta(Struct, gc=False):
-    type: str = ""
-    text: Raw = NULL
-    thinking: Raw = NULL
-    signature: Raw = NULL
-    partial_json: Raw = NULL
-    stop_reason: str | None = None
-    stop_sequence: Raw = NULL
-    stop_details: Raw = NULL
-
-
-class _Block(Struct, gc=False):
-    type: str = ""
-    text: Raw = NULL
-    thinking: Raw = NULL
-    signature: Raw = NULL
-    data: Raw = NULL
-    id: Raw = NULL
-    name: str = ""
-    input: Raw = NULL
-
-
-class _Message(Struct, gc=False):
-    id: str = ""
-    model: Raw = NULL
-    usage: Raw = NULL
-
-
-class _Event(Struct, gc=False):
-    type: str = ""
-    index: int = 0
-    delta: _Delta | None = None
-    content_block: _Block | None = None
-    message: _Message | None = None
-    usage: Raw = NULL
-
-
-_decode = msgspec.json.Decoder(_Event).decode
 _string = msgspec.json.Decoder(str).decode
-_EMPTY = (b"null", b'""')
 _CARRIED = ("text", "thinking", "redacted_thinking", "tool_use")
 _NOTHING: tuple[Chunk, ...] = ()
 
@@ -67,11 +29,11 @@ _NOTHING: tuple[Chunk, ...] = ()
 class _Use:
     """A tool's use that is open: the opening of its deltas, and what must be kept of them."""
 
-    __slots__ = ("answer", "custom", "head", "sent")
+    __slots__ = ("custom", "head", "sent", "tail")
 
-    def __init__(self, head: bytes, tail: bytes, *, answer: bool, custom: bool) -> None:
-        self.head = head, tail
-        self.answer = answer
+    def __init__(self, head: bytes, tail: bytes, *, custom: bool = False) -> None:
+        self.head = head
+        self.tail = tail
         self.custom: list[bytes] | None = [] if custom else None
         self.sent = False
 
@@ -120,14 +82,14 @@ class ChatEvents:
         if not source:
             return (Chunk(PING, CHAT_EVENT),) if self._head and not self._done else _NOTHING
         try:
-            return self._told(_decode(source))
-        except INVALID as error:
-            hidden = hide(source)
-            if hidden == source:
-                raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
-        try:
-            return [Chunk(show(made.raw), CHAT_EVENT) for made in self._told(_decode(hidden))]
-        except INVALID as error:
+            try:
+                return self._told(decode(source))
+            except INVALID:
+                hidden = hide(source)
+                if hidden == source:
+                    raise
+                return [Chunk(show(made.raw), CHAT_EVENT) for made in self._told(decode(hidden))]
+        except (*INVALID, ValueError) as error:
             raise UpstreamError(f"The provider sent an event that is none of Anthropic's: {error}") from error
 
     def end(self) -> Sequence[Chunk]:
@@ -144,22 +106,22 @@ class ChatEvents:
             raise UpstreamError(f"The provider's answer is no message of Anthropic's: {error}") from error
         return (Chunk(made, CHAT_ANSWER),)
 
-    def _told(self, event: _Event) -> Sequence[Chunk]:
+    def _told(self, event: Event) -> Sequence[Chunk]:
         kind = event.type
         if kind == "message_start":
-            return self._started(event.message or _Message())
+            return self._started(event.message or Message())
         if kind == "ping":
             return (Chunk(PING, CHAT_EVENT),) if self._head else _NOTHING
         if not self._head:
             raise UpstreamError(f"The provider's stream begins with {kind[:40] or 'an event'}, not with message_start.")
         if kind == "content_block_delta":
-            return self._continued(event.delta or _Delta())
+            return self._continued(event.delta or Delta())
         if kind == "content_block_start":
-            return self._opened(event.content_block or _Block())
+            return self._opened(event.content_block or Block())
         if kind == "content_block_stop":
             return self._closed()
         if kind == "message_delta":
-            return self._finished(event.delta or _Delta(), event.usage)
+            return self._finished(event.delta or Delta(), event.usage)
         if kind == "message_stop" and not self._done:
             return self._stopped()
         return _NOTHING
@@ -167,7 +129,7 @@ class ChatEvents:
     def _chunk(self, delta: bytes) -> tuple[Chunk]:
         return (Chunk(self._head + delta + self._tail, CHAT_EVENT),)
 
-    def _started(self, message: _Message) -> Sequence[Chunk]:
+    def _started(self, message: Message) -> Sequence[Chunk]:
         if self._head:
             raise UpstreamError("The provider's stream has a second message_start.")
         self._reports.append(message.usage)
@@ -187,55 +149,55 @@ class ChatEvents:
         self._tail = b',"logprobs":null,"finish_reason":null}]}\n\n'
         return self._chunk(b'{"role":"assistant","content":null,"refusal":null}')
 
-    def _continued(self, delta: _Delta) -> Sequence[Chunk]:
+    def _continued(self, delta: Delta) -> Sequence[Chunk]:
         kind = delta.type
         if kind == "text_delta":
-            return self._text(bytes(delta.text))
+            return self._text(inside(delta.text))
         if kind == "input_json_delta":
-            return self._input(bytes(delta.partial_json))
+            return self._input(inside(delta.partial_json))
         if kind == "thinking_delta":
-            return self._thought(bytes(delta.thinking))
+            return self._thought(inside(delta.thinking))
         if kind == "signature_delta":
-            return self._signed(bytes(delta.signature))
+            return self._signed(inside(delta.signature))
         return _NOTHING
 
     def _text(self, text: bytes) -> Sequence[Chunk]:
-        return _NOTHING if text in _EMPTY else self._chunk(b'{"content":%s}' % text)
+        return self._chunk(b'{"content":"%s"}' % text) if text else _NOTHING
 
     def _thought(self, text: bytes) -> Sequence[Chunk]:
         """A piece of thinking, as text and, so that it can be replayed, as a piece of its block."""
-        if text in _EMPTY:
+        if not text:
             return _NOTHING
-        block = b'{"index":%d,"type":"thinking","thinking":%s}' % (self._thoughts, text)
-        return self._chunk(b'{"reasoning_content":%s,"thinking_blocks":[%s]}' % (text, block))
+        block = b'{"index":%d,"type":"thinking","thinking":"%s"}' % (self._thoughts, text)
+        return self._chunk(b'{"reasoning_content":"%s","thinking_blocks":[%s]}' % (text, block))
 
     def _signed(self, signature: bytes) -> Sequence[Chunk]:
-        if signature in _EMPTY:
+        if not signature:
             return _NOTHING
-        block = b'{"index":%d,"type":"thinking","signature":%s}' % (self._thoughts, signature)
+        block = b'{"index":%d,"type":"thinking","signature":"%s"}' % (self._thoughts, signature)
         return self._chunk(b'{"thinking_blocks":[%s]}' % block)
 
-    def _opened(self, block: _Block) -> Sequence[Chunk]:
+    def _opened(self, block: Block) -> Sequence[Chunk]:
         kind = block.type
         self._use = None
         self._blocks += kind in _CARRIED
         if kind == "tool_use":
             return self._opened_use(block)
         if kind == "text":
-            return self._text(bytes(block.text))
+            return self._text(inside(block.text))
         if kind == "thinking":
             self._thoughts += 1
             opening = b'{"index":%d,"type":"thinking","thinking":"","signature":""%s}' % (self._thoughts, self._place())
             return [
                 *self._chunk(b'{"thinking_blocks":[%s]}' % opening),
-                *self._thought(bytes(block.thinking)),
-                *self._signed(bytes(block.signature)),
+                *self._thought(inside(block.thinking)),
+                *self._signed(inside(block.signature)),
             ]
         if kind == "redacted_thinking":
             self._thoughts += 1
-            data = b'{"index":%d,"type":"redacted_thinking","data":%s%s}' % (
+            data = b'{"index":%d,"type":"redacted_thinking","data":"%s"%s}' % (
                 self._thoughts,
-                bytes(block.data),
+                inside(block.data),
                 self._place(),
             )
             return self._chunk(b'{"thinking_blocks":[%s]}' % data)
@@ -245,25 +207,25 @@ class ChatEvents:
         """Where a thinking block stands, where it does not lead."""
         return b"" if self._blocks == self._thoughts else b',"%s":%d' % (POSITION.encode(), self._blocks)
 
-    def _opened_use(self, block: _Block) -> Sequence[Chunk]:
+    def _opened_use(self, block: Block) -> Sequence[Chunk]:
         name = encode(block.name)
         if block.name == self._shape.answer:
-            self._use = _Use(b'{"content":', b"}", answer=True, custom=False)
+            self._use = _Use(b'{"content":', b"}")
             return self._given(block.input)
         self._used = True
         self._calls += 1
         if self._shape.legacy:
             if self._calls:
                 return _NOTHING
-            self._use = _Use(b'{"function_call":{"arguments":', b"}}", answer=False, custom=False)
+            self._use = _Use(b'{"function_call":{"arguments":', b"}}")
             return [*self._chunk(b'{"function_call":{"name":%s,"arguments":""}}' % name), *self._given(block.input)]
         custom = block.name in self._shape.custom
         kind, field = (b"custom", b"input") if custom else (b"function", b"arguments")
         opening = b'{"index":%d,"%s":{"%s":' % (self._calls, kind, field)
-        self._use = _Use(b'{"tool_calls":[' + opening, b"}}]}", answer=False, custom=custom)
+        self._use = _Use(b'{"tool_calls":[' + opening, b"}}]}", custom=custom)
         call = b'{"tool_calls":[{"index":%d,"id":%s,"type":"%s","%s":{"name":%s,"%s":""}}]}' % (
             self._calls,
-            bytes(block.id),
+            encode(block.id),
             kind,
             kind,
             name,
@@ -274,31 +236,29 @@ class ChatEvents:
     def _given(self, given: Raw) -> Sequence[Chunk]:
         """An input that came whole, with the opening of its block."""
         source = bytes(given)
-        return _NOTHING if source in (b"null", b"{}") else self._input(encode(source.decode()))
+        return _NOTHING if source in (b"null", b"{}") else self._input(inside(encode(source.decode())))
 
     def _input(self, piece: bytes) -> Sequence[Chunk]:
         use = self._use
-        if use is None or piece in _EMPTY:
+        if use is None or not piece:
             return _NOTHING
         use.sent = True
         if use.custom is not None:
-            use.custom.append(piece[1:-1])
+            use.custom.append(piece)
             return _NOTHING
-        head, tail = use.head
-        return self._chunk(head + piece + tail)
+        return self._chunk(b'%s"%s"%s' % (use.head, piece, use.tail))
 
     def _closed(self) -> Sequence[Chunk]:
         use, self._use = self._use, None
         if use is None:
             return _NOTHING
-        head, tail = use.head
         if use.custom is not None:
             source = _string(b'"%s"' % b"".join(use.custom)) or "{}"
-            return self._chunk(head + encode(_custom(source)) + tail)
+            return self._chunk(use.head + encode(_custom(source)) + use.tail)
         # Input without members comes without deltas, and is an object all the same.
-        return _NOTHING if use.sent else self._chunk(head + b'"{}"' + tail)
+        return _NOTHING if use.sent else self._chunk(use.head + b'"{}"' + use.tail)
 
-    def _finished(self, delta: _Delta, usage: Raw) -> Sequence[Chunk]:
+    def _finished(self, delta: Delta, usage: Raw) -> Sequence[Chunk]:
         if not is_null(usage):
             self._reports.append(usage)
         if delta.stop_reason is None:

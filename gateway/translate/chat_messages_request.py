@@ -17,6 +17,7 @@ Body = dict[str, Any]
 _LEAST_BUDGET = 1024
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
 """Tokens of thinking that an effort is worth, for models that think by budget."""
+_THINKING = ("enabled", "adaptive")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _TIERS = {"auto": "auto", "default": "standard_only"}
 
@@ -90,15 +91,18 @@ def _think(body: Fields, out: Body, model: Claude, *, forced: bool, unsigned_loo
             f"'reasoning_effort' must be one of {', '.join(EFFORTS)}, found '{effort[:40]}'.", param="reasoning_effort"
         )
     if thinking is not None:
-        if thinking.get("type") == "enabled" and (forced or (unsigned_loop and model.budget)):
+        kind = thinking.get("type")
+        if (forced and kind in _THINKING) or (unsigned_loop and model.budget and kind == "enabled"):
             body.drop("thinking")
         else:
             out["thinking"] = thinking
             budget = thinking.get("budget_tokens")
             if isinstance(budget, int) and not limited:
                 out["max_tokens"] = max(out["max_tokens"], 2 * budget)
-    if effort is None:
+    if effort is None or (effort == "none" and not model.thinks):
         pass
+    elif not model.thinks:
+        body.drop("reasoning_effort")
     elif model.budget:
         if thinking is None:
             _think_by_budget(body, out, effort, forced=forced or unsigned_loop, limited=limited)
@@ -106,7 +110,7 @@ def _think(body: Fields, out: Body, model: Claude, *, forced: bool, unsigned_loo
             body.drop("reasoning_effort")
     else:
         _think_by_effort(body, out, model, effort, forced=forced)
-    return out.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    return out.get("thinking", {}).get("type") in _THINKING
 
 
 def _think_by_budget(body: Fields, out: Body, effort: str, *, forced: bool, limited: bool) -> None:

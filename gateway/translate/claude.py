@@ -16,6 +16,8 @@ class Claude(NamedTuple):
 
     max_tokens: int = 4096
     """The longest answer that it gives, in tokens."""
+    thinks: bool = True
+    """Whether it can be asked to think."""
     budget: bool = True
     """Whether thinking is asked for with a budget of tokens; else it is adaptive, steered by `effort`."""
     xhigh: bool = False
@@ -46,7 +48,7 @@ _NAME = re.compile(
 def claude(model: str) -> Claude:
     """The traits of a model by its name, in any of the spellings that Anthropic, Bedrock and Vertex give it."""
     found = _NAME.search(model.lower())
-    if found is None:
+    if found is None or found["family"] in ("v", "instant"):  # those before Claude 3 tell their version so
         return Claude()
     family = found["family"]
     major = int(found["early"] or found["old"] or found["major"] or 9)
@@ -55,6 +57,7 @@ def claude(model: str) -> Claude:
     if version < (4, 6):
         return Claude(
             max_tokens=_longest(family, version),
+            thinks=version >= (3, 7),
             exclusive=version >= (4, 1),
             schemas=version >= (4, 5) or (family, version) == ("opus", (4, 1)),
         )

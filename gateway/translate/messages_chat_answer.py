@@ -8,7 +8,7 @@ from msgspec import Raw
 from gateway.translate.chat_messages_turns import CUSTOM_INPUT, POSITION, input_of
 from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import STOP, TIERS, message_id, messages_usage
-from gateway.wire.verbatim import NULL, Object, encode, integer, is_null, open_array, open_object, open_objects
+from gateway.wire.verbatim import NULL, Object, encode, inside, integer, is_null, open_array, open_object, open_objects
 
 Block = dict[str, Any]
 
@@ -81,8 +81,8 @@ def _pieces(content: Raw, kind: bytes) -> list[bytes]:
             text = piece.get(_string(kind), NULL)
             if bytes(text)[:1] == b"[":
                 found += _pieces(text, b'"text"')
-            elif not is_null(text):
-                found.append(bytes(text)[1:-1])
+            else:
+                found.append(inside(text))
     return found
 
 
@@ -131,7 +131,7 @@ def sequence_of(reason: Raw) -> str | None:
 
 
 def _empty(text: Raw) -> bool:
-    return bytes(text) in (b"null", b'""')
+    return not inside(text)
 
 
 def _word(value: Raw) -> str:

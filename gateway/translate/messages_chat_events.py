@@ -2,126 +2,42 @@
 
 from collections.abc import Sequence
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
+from gateway.translate.chat_views import Delta, Event, Function, Thought, decode
+from gateway.translate.messages_blocks import Block, Blocks
 from gateway.translate.messages_chat_answer import message, sequence_of, stop, use_id
 from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import message_id, messages_usage
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import payload
-from gateway.wire.verbatim import INVALID, NULL, encode, hide, is_null, open_object, open_objects, show
+from gateway.wire.verbatim import INVALID, NULL, encode, hide, inside, is_null, open_objects, show
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: Raw = NULL
-
-
-class _Call(Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Thought(Struct, gc=False):
-    type: str = ""
-    thinking: Raw = NULL
-    signature: Raw = NULL
-    data: Raw = NULL
-
-
-class _Delta(Struct, gc=False):
-    content: Raw = NULL
-    reasoning_content: Raw = NULL
-    reasoning: Raw = NULL
-    thinking_blocks: list[_Thought] | None = None
-    refusal: Raw = NULL
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
-
-
-class _Choice(Struct, gc=False):
-    index: int | None = None
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-    stop_reason: Raw = NULL
-
-
-class _Event(Struct, gc=False):
-    id: str | None = None
-    model: Raw = NULL
-    choices: list[_Choice] | None = None
-    usage: Raw = NULL
-
-
-_decode = msgspec.json.Decoder(_Event).decode
-_string = msgspec.json.Decoder(str).decode
-_EMPTY = (b"null", b'""')
 _NOTHING: tuple[Chunk, ...] = ()
-_FUNCTION_CALL = -1
-
-_DELTAS = {
-    "text": (b'{"type":"text_delta","text":', b'{"type":"text","text":""}'),
-    "thinking": (b'{"type":"thinking_delta","thinking":', b'{"type":"thinking","thinking":"","signature":""}'),
-    "tool_use": (b'{"type":"input_json_delta","partial_json":', b""),
-}
-
-
-class _Block:
-    """One block: open, or waiting until the one before it is complete."""
-
-    __slots__ = ("call", "delta", "kind", "pieces", "signature", "start")
-
-    def __init__(self, kind: str, start: bytes = b"") -> None:
-        self.kind = kind
-        delta, opening = _DELTAS.get(kind, (b"", b""))
-        self.delta = delta
-        self.start = start or opening
-        self.pieces: list[bytes] = []
-        """Of a tool's use, all of its input; of others, what waits."""
-        self.signature = b""
-        self.call = ""
-        """The id of the call."""
-
-    def complete(self) -> bool:
-        """Whether another block may begin: text may stop anywhere, a tool's input where it is an object."""
-        if self.kind != "tool_use":
-            return True
-        try:
-            open_object(_string(b'"%s"' % b"".join(self.pieces)).encode())
-        except INVALID:
-            return False
-        return True
+_FUNCTION_CALL = -1  # the index of the deprecated function_call among tool calls
 
 
 class MessagesEvents:
     """The filter: chunks in, Anthropic's events out; or a whole completion in, a whole message out.
 
-    Blocks never overlap and their indices rise: what comes for another block while a tool's input is not complete
-    waits until it is, at the latest for the finish reason. `message_delta` waits for the usage, which comes behind
-    that. What is kept is the input of the tool's use that is open, and what waits.
+    `message_delta` waits for the usage, which comes behind chat's finish reason.
     """
 
     __slots__ = (
         "_asked",
+        "_blocks",
         "_calls",
         "_done",
         "_finish",
         "_id",
-        "_index",
-        "_open",
-        "_prefix",
         "_refused",
         "_sequence",
         "_started",
         "_usage",
         "_used",
-        "_waiting",
     )
 
     def __init__(self, asked: str) -> None:
@@ -129,11 +45,8 @@ class MessagesEvents:
         self._id = ""
         self._started = False
         self._done = False
-        self._index = -1
-        self._open: _Block | None = None
-        self._prefix = b""  # of a delta of the open block
-        self._waiting: list[_Block] = []
-        self._calls: dict[int, _Block] = {}
+        self._blocks = Blocks(MARK + asked)
+        self._calls: dict[int, Block] = {}
         self._used = 0
         self._refused = False
         self._finish = ""
@@ -150,14 +63,14 @@ class MessagesEvents:
         if not source:
             return (Chunk(PING, MESSAGES_EVENT),) if self._started and not self._done else _NOTHING
         try:
-            return self._told(_decode(source))
-        except INVALID as error:
-            hidden = hide(source)
-            if hidden == source:
-                raise UpstreamError(f"The provider sent an event that is no chat chunk: {error}") from error
-        try:
-            return [Chunk(show(made.raw), MESSAGES_EVENT) for made in self._told(_decode(hidden))]
-        except INVALID as error:
+            try:
+                return self._told(decode(source))
+            except INVALID:
+                hidden = hide(source)
+                if hidden == source:
+                    raise
+                return [Chunk(show(made.raw), MESSAGES_EVENT) for made in self._told(decode(hidden))]
+        except (*INVALID, ValueError) as error:
             raise UpstreamError(f"The provider sent an event that is no chat chunk: {error}") from error
 
     def end(self) -> Sequence[Chunk]:
@@ -165,7 +78,8 @@ class MessagesEvents:
         if not self._started or self._done:
             return _NOTHING
         self._done = True
-        out = self._flushed()
+        out: list[bytes] = []
+        self._blocks.end(out)
         reason = stop(self._finish, self._sequence, used=self._used > 0, refused=self._refused)
         delta = {"stop_reason": reason, "stop_sequence": self._sequence if reason == "stop_sequence" else None}
         event = encode({"type": "message_delta", "delta": delta, "usage": messages_usage(self._usage)})
@@ -174,7 +88,6 @@ class MessagesEvents:
         return [Chunk(raw, MESSAGES_EVENT) for raw in out]
 
     def _whole(self, source: bytes) -> Sequence[Chunk]:
-        self._done = True
         try:
             try:
                 made = message(source, self._asked)
@@ -184,7 +97,7 @@ class MessagesEvents:
             raise UpstreamError(f"The provider's answer is no chat completion: {error}") from error
         return (Chunk(made, MESSAGES_ANSWER),)
 
-    def _told(self, event: _Event) -> Sequence[Chunk]:
+    def _told(self, event: Event) -> Sequence[Chunk]:
         if not is_null(event.usage):
             self._usage = event.usage
         choice = next((one for one in event.choices or () if not one.index), None)
@@ -193,16 +106,15 @@ class MessagesEvents:
         out: list[bytes] = []
         if not self._started:
             out.append(self._start(event))
-        delta = choice.delta
-        if delta is not None:
-            self._add(delta, out)
+        if choice.delta is not None:
+            self._add(choice.delta, out)
         if choice.finish_reason:
             self._finish = choice.finish_reason
             self._sequence = sequence_of(choice.stop_reason)
-            out += self._flushed()
+            self._blocks.end(out)
         return [Chunk(raw, MESSAGES_EVENT) for raw in out]
 
-    def _start(self, event: _Event) -> bytes:
+    def _start(self, event: Event) -> bytes:
         self._started = True
         self._id = event.id or ""
         head: dict[str, object] = {
@@ -217,138 +129,57 @@ class MessagesEvents:
         }
         return b"event: message_start\ndata: %s\n\n" % encode({"type": "message_start", "message": head})
 
-    def _add(self, delta: _Delta, out: list[bytes]) -> None:
-        reasoning = bytes(delta.reasoning_content)
-        if reasoning in _EMPTY:
-            reasoning = bytes(delta.reasoning)
-        if delta.thinking_blocks:
-            self._think(delta.thinking_blocks, out)
-        elif reasoning not in _EMPTY:
-            self._say("thinking", reasoning, out)
-        content = bytes(delta.content)
-        if content[:1] == b"[":
+    def _add(self, delta: Delta, out: list[bytes]) -> None:
+        thoughts = delta.thinking_blocks or ()
+        reasoning = inside(delta.reasoning_content) or inside(delta.reasoning)
+        if reasoning and not any(inside(thought.thinking) for thought in thoughts):  # else those say the same
+            self._blocks.say("thinking", reasoning, out)
+        for thought in thoughts:
+            self._think(thought, out)
+        if bytes(delta.content)[:1] == b"[":
             self._say_pieces(delta.content, out)
-        elif content not in _EMPTY:
-            self._say("text", content, out)
-        refusal = bytes(delta.refusal)
-        if refusal not in _EMPTY:
+        elif content := inside(delta.content):
+            self._blocks.say("text", content, out)
+        if refusal := inside(delta.refusal):
             self._refused = True
-            self._say("text", refusal, out)
+            self._blocks.say("text", refusal, out)
         if delta.tool_calls:
             for position, call in enumerate(delta.tool_calls):
                 self._call(position if call.index is None else call.index, call.id, call.function, out)
         if delta.function_call is not None:
             self._call(_FUNCTION_CALL, None, delta.function_call, out)
 
-    def _think(self, thoughts: list[_Thought], out: list[bytes]) -> None:
-        """Pieces of thinking blocks as another gateway gives them, with their signatures."""
-        for thought in thoughts:
-            if not is_null(thought.data):
-                redacted = b'{"type":"redacted_thinking","data":%s}' % bytes(thought.data)
-                self._begin(_Block("redacted_thinking", redacted), out)
-                continue
-            text, signature = bytes(thought.thinking), bytes(thought.signature)
-            if text not in _EMPTY:
-                self._say("thinking", text, out)
-            if signature not in _EMPTY:
-                block = self._last("thinking", out)
-                block.signature = signature
+    def _think(self, thought: Thought, out: list[bytes]) -> None:
+        """A piece of a thinking block as another gateway gives it, with its signature."""
+        if data := inside(thought.data):
+            self._blocks.begin(Block("redacted_thinking", b'{"type":"redacted_thinking","data":"%s"}' % data), out)
+        if text := inside(thought.thinking):
+            self._blocks.say("thinking", text, out)
+        if signature := inside(thought.signature):
+            self._blocks.sign(signature, out)
 
     def _say_pieces(self, content: Raw, out: list[bytes]) -> None:
+        """A content in pieces: texts, and thoughts that stand in pieces of their own."""
         for piece in open_objects(content):
             kind = bytes(piece.get("type", NULL))
-            if kind == b'"text"' and bytes(piece.get("text", NULL)) not in _EMPTY:
-                self._say("text", bytes(piece["text"]), out)
+            if kind == b'"text"' and (text := inside(piece.get("text", NULL))):
+                self._blocks.say("text", text, out)
             elif kind == b'"thinking"':
                 for thought in open_objects(piece.get("thinking", b"[]")):
-                    self._say("thinking", bytes(thought.get("text", b'""')), out)
+                    if text := inside(thought.get("text", NULL)):
+                        self._blocks.say("thinking", text, out)
 
-    def _say(self, kind: str, text: bytes, out: list[bytes]) -> None:
-        """A piece of text or thinking: to the open block, or to one that waits."""
-        opened = self._open
-        if opened is None or opened.kind != kind or self._waiting or opened.signature:
-            opened = self._last(kind, out)
-        if opened is self._open:
-            out.append(self._prefix + text + b"}}\n\n")
-        else:
-            opened.pieces.append(text[1:-1])
-
-    def _last(self, kind: str, out: list[bytes]) -> _Block:
-        """The block of a kind that more may be added to: the last there is, else a new one."""
-        last = self._waiting[-1] if self._waiting else self._open
-        if last is None or last.kind != kind or last.signature:
-            last = _Block(kind)
-            self._begin(last, out)
-        return last
-
-    def _call(self, index: int, name: str | None, function: _Function | None, out: list[bytes]) -> None:
+    def _call(self, index: int, name: str | None, function: Function | None, out: list[bytes]) -> None:
         """A piece of a tool call. Some servers give every call index 0: another id is another call."""
         block = self._calls.get(index)
         if block is None or (name and block.call and name != block.call):
-            block = self._calls[index] = _Block("tool_use")
-            block.call = name or ""
-        tool = function.name if function is not None else None
-        if tool and not block.start:
+            block = self._calls[index] = Block("tool_use", call=name or "")
+        if function is None:
+            return
+        if function.name and not block.start:
             given = block.call or name or use_id(self._id, self._used)
             self._used += 1
-            start = {"type": "tool_use", "id": given, "name": tool, "input": {}}
-            block.start = encode(start)
-            self._begin(block, out)
-        piece = bytes(function.arguments) if function is not None else b"null"
-        if piece in _EMPTY:
-            return
-        if block is not self._open and block not in self._waiting and block.start:
-            if _string(piece).strip():
-                raise UpstreamError("The provider goes on with a tool call whose arguments were complete.")
-            return
-        block.pieces.append(piece[1:-1])
-        if block is self._open:
-            out.append(self._prefix + piece + b"}}\n\n")
-            if self._waiting:
-                self._advance(out)
-
-    def _begin(self, block: _Block, out: list[bytes]) -> None:
-        self._waiting.append(block)
-        self._advance(out)
-
-    def _advance(self, out: list[bytes]) -> None:
-        """Open the blocks that wait, as far as the one before each is complete."""
-        while self._waiting and (self._open is None or self._open.complete()):
-            self._next(out)
-
-    def _flushed(self) -> list[bytes]:
-        """Nothing more will come: every block that waits is written, and the last one closed."""
-        out: list[bytes] = []
-        while self._waiting:
-            self._next(out)
-        self._close(out)
-        return out
-
-    def _next(self, out: list[bytes]) -> None:
-        self._close(out)
-        block = self._open = self._waiting.pop(0)
-        self._index += 1
-        index = b"%d" % self._index
-        out.append(
-            b'event: content_block_start\ndata: {"type":"content_block_start","index":%s,"content_block":%s}\n\n'
-            % (index, block.start)
-        )
-        self._prefix = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%s,"delta":%s' % (
-            index,
-            block.delta,
-        )
-        if block.pieces:
-            out.append(self._prefix + b'"%s"}}\n\n' % b"".join(block.pieces))
-
-    def _close(self, out: list[bytes]) -> None:
-        block, self._open = self._open, None
-        if block is None:
-            return
-        index = b"%d" % self._index
-        if block.kind == "thinking":
-            signature = block.signature or encode(MARK + self._asked)
-            out.append(
-                b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%s,'
-                b'"delta":{"type":"signature_delta","signature":%s}}\n\n' % (index, signature)
-            )
-        out.append(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%s}\n\n' % index)
+            block.start = encode({"type": "tool_use", "id": given, "name": function.name, "input": {}})
+            self._blocks.begin(block, out)
+        if piece := inside(function.arguments):
+            self._blocks.give(block, piece, out)

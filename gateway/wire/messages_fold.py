@@ -17,10 +17,12 @@ from gateway.wire.verbatim import (
     Object,
     encode,
     hide,
+    inside,
     integer,
     is_null,
     open_array,
     open_object,
+    sheltered,
     show,
 )
 
@@ -68,7 +70,7 @@ class _Block:
             if name == "type" or source == b"null":
                 continue
             if name == "partial_json":
-                self.input.append(source[1:-1])
+                self.input.append(inside(value))
             elif name == "citation":
                 self._extend("citations", [value])
             elif name == "signature":
@@ -83,8 +85,9 @@ class _Block:
     def _grow(self, name: str, source: bytes) -> None:
         pieces = self.texts.get(name)
         if pieces is None:
-            old = bytes(self.fields.get(name, _QUOTES))
-            pieces = self.texts[name] = [old[1:-1]] if old[:1] == b'"' else []
+            old = self.fields.get(name)
+            begun = bytes(old) if isinstance(old, Raw) else b""
+            pieces = self.texts[name] = [begun[1:-1]] if begun[:1] == b'"' else []
             self.fields[name] = NULL  # keeps its place
         pieces.append(source[1:-1])
 
@@ -119,14 +122,8 @@ def fold(sources: Iterable[bytes]) -> bytes:
     A tool's input that does not parse is wrapped (see `INVALID_JSON`). Raises what `verbatim.INVALID` lists, and
     ValueError where events do not follow each other as they must.
     """
-    sources = list(sources)
-    try:
-        return _fold(sources)
-    except INVALID:
-        hidden = [hide(source) for source in sources]
-        if hidden == sources:
-            raise
-        return show(_fold(hidden))
+    (message,) = sheltered(lambda events: [_fold(events)], sources)
+    return message
 
 
 def _fold(sources: list[bytes]) -> bytes:
@@ -203,13 +200,7 @@ def unfold(source: bytes) -> list[bytes]:
     Each block's text, thinking, signature, citations and input come as deltas, one for each; all else of a block stands
     in its start, so that blocks of any type survive. Raises what `verbatim.INVALID` lists, and ValueError.
     """
-    try:
-        return list(_unfold(source))
-    except INVALID:
-        hidden = hide(source)
-        if hidden == source:
-            raise
-        return [show(event) for event in _unfold(hidden)]
+    return sheltered(lambda sources: list(_unfold(*sources)), (source,))
 
 
 def _unfold(source: bytes) -> Iterator[bytes]:

@@ -34,6 +34,16 @@ def integer(value: Any, default: int) -> int:
     return default if value is None or is_null(value) else int(bytes(value))
 
 
+def inside(value: Any) -> bytes:
+    """What an unopened string's quotes hold; empty where it is null. Raises ValueError where it is no string."""
+    source = bytes(value)
+    if source[:1] == b'"':
+        return source[1:-1]
+    if source == b"null":
+        return b""
+    raise ValueError("a text is no string")
+
+
 def put(value: Any, path: Sequence[str | int], new: Any) -> Any:
     """`value` opened along `path` and no further, with `new` at its end; `value` itself is not altered."""
     if not path:

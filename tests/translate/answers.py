@@ -7,6 +7,7 @@ from typing import Any
 
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, RawMessageStreamEvent
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from openai.lib.streaming.chat._completions import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -23,6 +24,9 @@ from gateway.wire.sse import DONE, frame, payload
 from tests.wire.test_chat_fold import PLACES, cut, shuffled
 
 Doc = dict[str, Any]
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For generated answers: a machine that is busy must not fail them."""
 
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
@@ -132,7 +136,9 @@ def without_time(completion: Doc) -> Doc:
 
 TEXT = st.text(min_size=1, max_size=12) | st.sampled_from(['{"a": 1}', "😀 \u0000", '"\\', "\n\n", "data: [DONE]"])
 INPUTS = st.dictionaries(
-    st.text(max_size=4), st.recursive(st.integers() | TEXT | st.none(), lambda inner: st.lists(inner, max_size=2))
+    st.text(max_size=4),
+    st.recursive(st.integers() | TEXT | st.none(), lambda inner: st.lists(inner, max_size=2), max_leaves=3),
+    max_size=3,
 )
 COUNTS = st.integers(0, 10**6)
 

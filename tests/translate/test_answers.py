@@ -23,6 +23,7 @@ from tests.translate.answers import (
     message_streams,
     messages,
     messages_stream,
+    patient,
     rebuilt_by_anthropic,
     rebuilt_by_openai,
     to_chat,
@@ -36,6 +37,7 @@ SIZES = st.sampled_from([1, 3, 1000])
 # ---- chat from Messages
 
 
+@patient
 @given(message_streams(), SIZES)
 async def test_a_messages_stream_says_what_the_message_says(both: tuple[Doc, list[Doc]], size: int) -> None:
     whole, events = both
@@ -43,6 +45,7 @@ async def test_a_messages_stream_says_what_the_message_says(both: tuple[Doc, lis
     assert without_time(folded(chunks)) == without_time(await to_chat(whole))
 
 
+@patient
 @given(message_streams(cut=by_characters))
 async def test_openai_rebuilds_the_same_completion(both: tuple[Doc, list[Doc]]) -> None:
     whole, events = both
@@ -57,6 +60,7 @@ async def test_openai_rebuilds_the_same_completion(both: tuple[Doc, list[Doc]]) 
     assert without_time(rebuilt) == without_time(expected)
 
 
+@patient
 @given(message_streams())
 async def test_chunks_come_in_openais_order(both: tuple[Doc, list[Doc]]) -> None:
     whole, events = both
@@ -94,12 +98,14 @@ async def test_without_being_asked_chunks_name_no_usage() -> None:
 # ---- Messages from chat
 
 
+@patient
 @given(completion_streams(), SIZES)
 async def test_a_chat_stream_says_what_the_completion_says(both: tuple[Doc, list[Doc]], size: int) -> None:
     whole, chunks = both
     assert folded(await messages_stream(chunks, size)) == await to_messages(whole)
 
 
+@patient
 @given(completion_streams(interleaved=True), SIZES)
 async def test_parallel_calls_that_come_interleaved(both: tuple[Doc, list[Doc]], size: int) -> None:
     whole, chunks = both
@@ -111,12 +117,14 @@ async def test_parallel_calls_that_come_interleaved(both: tuple[Doc, list[Doc]],
     assert {**said, "content": 0} == {**expected, "content": 0}
 
 
+@patient
 @given(completion_streams(cut=by_characters))
 async def test_anthropic_rebuilds_the_same_message(both: tuple[Doc, list[Doc]]) -> None:
     whole, chunks = both
     assert rebuilt_by_anthropic(await messages_stream(chunks)) == as_anthropic_reads(await to_messages(whole))
 
 
+@patient
 @given(completion_streams())
 async def test_events_come_in_anthropics_order(both: tuple[Doc, list[Doc]]) -> None:
     _, chunks = both
@@ -149,6 +157,7 @@ def checked_order(events: list[Any]) -> None:
 # ---- there and back
 
 
+@patient
 @given(messages())
 async def test_a_message_comes_back_from_chat(message: Doc) -> None:
     back = await to_messages(await to_chat(message))
@@ -157,6 +166,7 @@ async def test_a_message_comes_back_from_chat(message: Doc) -> None:
     assert back == message
 
 
+@patient
 @given(message_streams())
 async def test_a_messages_stream_comes_back_from_chat(both: tuple[Doc, list[Doc]]) -> None:
     whole, events = both
@@ -164,6 +174,7 @@ async def test_a_messages_stream_comes_back_from_chat(both: tuple[Doc, list[Doc]
     assert folded(await messages_stream(chunks)) == whole
 
 
+@patient
 @given(completions())
 async def test_a_completion_comes_back_from_messages(completion: Doc) -> None:
     back = await to_chat(await to_messages(completion))

@@ -55,6 +55,8 @@ ROWS: list[tuple[str, Doc, Doc, list[str]]] = [
     (OLD, {"reasoning_effort": "high", "max_tokens": 5000}, {"thinking": {"type": "enabled", "budget_tokens": 4000}, "max_tokens": 5000}, []),
     (OLD, {"reasoning_effort": "high", "max_tokens": 1024}, {"max_tokens": 1024}, ["reasoning_effort"]),
     (OLD, {"reasoning_effort": "none"}, {}, []),
+    ("claude-3-5-haiku-latest", {"reasoning_effort": "low"}, {}, ["reasoning_effort"]),
+    ("claude-3-5-haiku-latest", {"reasoning_effort": "none"}, {}, []),
     (OLD, {"reasoning_effort": "low", "temperature": 0.5, "top_p": 0.96, "top_k": 4}, {"thinking": {"type": "enabled", "budget_tokens": 2048}, "top_p": 0.96}, ["temperature", "top_k"]),
     (OTHER, {"reasoning_effort": "max"}, {"thinking": {"type": "enabled", "budget_tokens": 32768}, "max_tokens": 65536}, []),
     (MIDDLE, {"reasoning_effort": "xhigh"}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, []),

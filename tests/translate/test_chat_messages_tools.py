@@ -46,6 +46,7 @@ ROWS: list[tuple[str, Doc, Doc, list[str]]] = [
     (OLD, {"tools": [TOOL], "tool_choice": {"name": "f"}}, {"tools": [MADE], "tool_choice": {"type": "tool", "name": "f"}}, []),
     (OLD, {"tools": [TOOL], "thinking": {"type": "enabled", "budget_tokens": 40000}}, {"tools": [MADE], "thinking": {"type": "enabled", "budget_tokens": 40000}, "max_tokens": 80000}, []),
     (OLD, {"tools": [TOOL], "tool_choice": "required", "thinking": {"type": "enabled", "budget_tokens": 2000}}, {"tools": [MADE], "tool_choice": {"type": "any"}}, ["thinking"]),
+    (NEW, {"tools": [TOOL], "tool_choice": "required", "thinking": {"type": "adaptive"}}, {"tools": [MADE], "tool_choice": {"type": "any"}}, ["thinking"]),
     # The answer's form.
     (OTHER, {"response_format": {"type": "json_schema", "json_schema": {"name": "f", "schema": {"anyOf": [SCHEMA]}, "description": "d"}}, "tools": [TOOL]}, {"tools": [MADE, {"name": "f_out", "description": "d", "input_schema": {"type": "object", "anyOf": [SCHEMA]}}], "tool_choice": {"type": "any"}}, []),
     (OTHER, {"response_format": FORMAT, "tools": [TOOL], "tool_choice": "none"}, {"tools": [{"name": "out", "description": "Give the answer to the user as this tool's input.", "input_schema": SCHEMA}], "tool_choice": {"type": "tool", "name": "out"}}, []),

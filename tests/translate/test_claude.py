@@ -9,8 +9,8 @@ from gateway.translate.claude import Claude, claude
     ("name", "traits"),
     [
         ("claude-3-opus-20240229", {"max_tokens": 4096, "budget": True, "schemas": False}),
-        ("us.anthropic.claude-3-5-haiku-20241022-v1:0", {"max_tokens": 8192}),
-        ("claude-3-7-sonnet-latest", {"max_tokens": 64_000, "budget": True, "exclusive": False}),
+        ("us.anthropic.claude-3-5-haiku-20241022-v1:0", {"max_tokens": 8192, "thinks": False}),
+        ("claude-3-7-sonnet-latest", {"max_tokens": 64_000, "thinks": True, "budget": True, "exclusive": False}),
         ("claude-opus-4-20250514", {"max_tokens": 32_000, "exclusive": False, "schemas": False}),
         ("claude-opus-4@20250514", {"max_tokens": 32_000, "schemas": False}),
         ("claude-opus-4-1-20250805", {"exclusive": True, "schemas": True}),
@@ -34,6 +34,8 @@ def test_traits(name: str, traits: dict[str, object]) -> None:
     assert {trait: found[trait] for trait in traits} == traits
 
 
-@pytest.mark.parametrize("name", ["", "llama", "gpt-4o", "my-claude", "claude"])
+@pytest.mark.parametrize(
+    "name", ["", "llama", "gpt-4o", "my-claude", "claude", "anthropic.claude-v2:1", "claude-instant-1.2"]
+)
 def test_other_servers_models(name: str) -> None:
     assert claude(name) == Claude()

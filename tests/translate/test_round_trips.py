@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.seam import InvalidRequest, Request
 from gateway.translate.chat_messages import CHAT_ON_MESSAGES
 from gateway.translate.messages_chat import MESSAGES_ON_CHAT, MessagesOnChat
-from tests.translate.answers import INPUTS
+from tests.translate.answers import INPUTS, patient
 from tests.translate.requests import MIDDLE, OTHER, Doc, translated, valid
 
 TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=8)
@@ -131,6 +131,7 @@ CHAT = st.builds(
 )
 
 
+@patient
 @given(CHAT)
 def test_chat_comes_back_from_messages(asked: Doc) -> None:
     asked = json.loads(json.dumps(asked))  # nothing shared
@@ -327,6 +328,7 @@ MESSAGES = st.builds(
 )
 
 
+@patient
 @given(MESSAGES, st.booleans())
 def test_messages_come_back_from_chat(asked: Doc, caches: bool) -> None:
     asked = json.loads(json.dumps(asked))  # nothing shared
@@ -447,6 +449,7 @@ INNER = st.dictionaries(
 )
 
 
+@patient
 @given(
     st.dictionaries(st.sampled_from(NAMES), JSON | INNER | st.lists(INNER, max_size=3), max_size=6),
     st.sampled_from([MIDDLE, OTHER]),

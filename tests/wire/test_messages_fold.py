@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, RawMessageStreamEvent
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -21,6 +21,7 @@ from gateway.wire.sse import payload
 from gateway.wire.verbatim import INVALID
 from tests.wire.test_chat_fold import JSON, NUMBERS, PLACES, TEXT, WORDS, Number, cut, dump, exact, shaped
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 OBJECTS = st.dictionaries(WORDS, JSON, max_size=3)
 CITATIONS = st.lists(shaped({"type": WORDS, "cited_text": TEXT}, {}), max_size=3)
 TOOLS = st.sampled_from(["tool_use", "server_tool_use", "mcp_tool_use"])
@@ -56,12 +57,14 @@ MESSAGES = shaped(
 )
 
 
+@patient
 @given(MESSAGES)
 def test_a_message_folds_from_its_events(message: dict[str, Any]) -> None:
     source = dump(message).encode()
     assert exact(fold(unfold(source))) == exact(source)
 
 
+@patient
 @given(MESSAGES)
 def test_events_have_the_shape_of_events(message: dict[str, Any]) -> None:
     events = [exact(event) for event in unfold(dump(message).encode())]
@@ -169,6 +172,7 @@ def streamed(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return whole, stream
 
 
+@patient
 @given(streamed())
 def test_a_stream_folds_to_its_message(both: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     whole, stream = both
@@ -178,6 +182,7 @@ def test_a_stream_folds_to_its_message(both: tuple[dict[str, Any], list[dict[str
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
+@patient
 @given(streamed())
 def test_the_sdk_rebuilds_the_same_message(both: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     whole, _ = both
@@ -192,6 +197,7 @@ def test_the_sdk_rebuilds_the_same_message(both: tuple[dict[str, Any], list[dict
     assert rebuilt == json.loads(Message.model_validate(whole).to_json(exclude_none=True))
 
 
+@patient
 @given(streamed())
 def test_through_the_seam(both: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     whole, stream = both
@@ -239,6 +245,11 @@ def test_deltas_of_a_kind_yet_to_come_are_joined() -> None:
     assert message(*events)["content"] == [
         {"type": "song", "verse": "la la la", "notes": [1, 2], "key": {"of": "C"}, "bars": 4, "coda": "fin"}
     ]
+
+
+def test_a_field_that_changes_its_kind() -> None:
+    events = block({"type": "song", "verse": []}, {"type": "song_delta", "verse": [1]}, {"type": "x", "verse": "la"})
+    assert message(*events)["content"] == [{"type": "song", "verse": "la"}]
 
 
 def test_what_stands_beside_the_end_is_the_messages() -> None:

@@ -10,8 +10,10 @@ from msgspec import Raw
 
 from gateway.wire.verbatim import (
     INVALID,
+    NULL,
     encode,
     hide,
+    inside,
     integer,
     is_null,
     mend,
@@ -247,3 +249,11 @@ def test_halves_of_surrogate_pairs_are_sheltered_from_an_edit_that_refuses_them(
     assert sheltered(edit, [b'{"a":1}']) == [b'{"a":1,"n":1}']
     with pytest.raises(INVALID):
         sheltered(edit, [b'{"a":'])
+
+
+def test_inside_quotes() -> None:
+    assert inside(b'"a\\n"') == b"a\\n"
+    assert inside(NULL) == b""
+    for other in (b"1", b"[]", b"{}", b"true"):
+        with pytest.raises(ValueError):
+            inside(other)
