@@ -15,6 +15,8 @@ from gateway.seam.settings import decode
         (0, 0.0),
         (30, 30.0),
         (0.25, 0.25),
+        ("30", 30.0),
+        ("0.5", 0.5),
         ("500ms", 0.5),
         ("30s", 30.0),
         ("5m", 300.0),
@@ -34,8 +36,8 @@ def test_durations(written: object, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "s", "5", "5 minutes", "5x", "-5s", "1h-30m", "1,5s", ".5s", "s5", "1s2", -1, -0.1, True, None, [], {},
-     float("nan"), float("inf")],
+    ["", "s", "5 6", "5 minutes", "5x", "-5s", "1h-30m", "1,5s", ".5s", "s5", "1s2", -1, -0.1, True, None, [], {},
+     float("nan"), float("inf"), 10**400, "9" * 400, "9" * 400 + "d", "999999999999d", "٣s"],
 )  # fmt: skip
 def test_what_is_no_duration(written: object) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
@@ -65,8 +67,10 @@ def test_sizes(written: object, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "MiB", "10 M", "10mibi", "-1", "1e3", "1,5MB", -1, 1.5, True, None, [], "10 MiB x"]
-)
+    "written",
+    ["", "MiB", "10 M", "10mibi", "-1", "1e3", "1,5MB", -1, 1.5, True, None, [], "10 MiB x",
+     10**400, "9" * 400, "9999999999GiB"],
+)  # fmt: skip
 def test_what_is_no_size(written: object) -> None:
     with pytest.raises(ValueError, match="expected a size"):
         Size.parse(written)
