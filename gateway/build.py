@@ -16,13 +16,13 @@ from gateway.api.door import House
 from gateway.api.health import MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.components import Components, made, takes
-from gateway.config.load import convert, parse, read, unbuilt
+from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
 from gateway.library import Run
 from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
-from gateway.pipeline.rings import build_rings, members
+from gateway.pipeline.rings import build_rings
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.azure import Azure
 from gateway.providers.mock import Mock
@@ -102,13 +102,14 @@ class Gateway:
         self._providers, self.off = self._build_providers(problems)
         off = {name: f"providers.{name}: switched off: {cure}" for name, cure in self.off.items()}
         self.notes += off.values()
-        self.catalog = self._build_catalog(off, problems)
+        self.catalog = self._build_catalog(off)
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(config.positions.locate(problems))
         models = ring(self._ring("model"), self.catalog)
         self.env.run = partial(owned, models)
         outer = self._ring("request")
-        if members(config.orchestrator).get("enable_metrics", True):
+        counts = config.orchestrator.enable_metrics
+        if counts:
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
         self.auth = config.auth if auth is None else auth.settings
@@ -130,13 +131,16 @@ class Gateway:
             house,
             ModelsDoor(self.catalog, None if auth is None else auth.keyring),
             Ready(lambda: self.draining),
-            MetricsPage(self.env.metrics),
+            MetricsPage(self.env.metrics) if counts else None,
         )
 
     @classmethod
     def load(cls, source: str | Path | Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
         """Build from a YAML file, or from a mapping such as YAML gives. Raises `ConfigError`."""
-        config = parse(dict(source), environment) if isinstance(source, Mapping) else read(source, environment)
+        try:
+            config = parse(dict(source), environment) if isinstance(source, Mapping) else read(source, environment)
+        except ConfigError as error:
+            raise further(error, partial(cls, environment=environment)) from None
         return cls(config, environment)
 
     @property
@@ -177,7 +181,8 @@ class Gateway:
         for name, entry in self.config.providers.items():
             place = f"providers.{name}"
             settings = dict(entry)
-            kind = str(settings.pop("type", None) or name)
+            kind = settings.pop("type", None)
+            kind = name if kind is None else str(kind)
             cure = "the variable in its api_key is not set"
             translation = settings.pop("translation", "lenient")
             if translation not in ("lenient", "strict"):
@@ -205,7 +210,7 @@ class Gateway:
             raise ConfigError([Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}")])
         return provider  # type: ignore[no-any-return]  # which has just been looked at
 
-    def _build_catalog(self, off: Mapping[str, str], problems: list[Problem]) -> Catalog:
+    def _build_catalog(self, off: Mapping[str, str]) -> Catalog:
         handlers: dict[str, Handler] = {}
         listed: list[Listing] = []
         attempts: dict[str, Handler] = {}
@@ -219,29 +224,18 @@ class Gateway:
             )
             attempts[name] = ring(self._ring("attempt"), spoken)
 
-        def route(target: TargetEntry, timeouts: Timeouts, place: str) -> Handler:
-            name, slash, model = target.to.partition("/")
-            if name in attempts and model:
+        def route(target: TargetEntry, timeouts: Timeouts) -> Handler:
+            name, _, model = target.to.partition("/")
+            if name in attempts:
                 return Router(Target(name, model, timeouts), attempts[name])
-            if name not in off:
-                known = ", ".join(self.config.providers) or "none"
-                unknown = slash and name not in self.config.providers
-                what = f"no provider is called {name!r} (there are: {known})" if unknown else "expected provider/model"
-                problems.append(Problem(place, f"{what}, found {target.to!r}"))
             return partial(_switched_off, off.get(name, ""))
 
         for name, entry in self.config.models.items():
-            place = f"models.{name}"
             if isinstance(entry, str):
                 entry = ModelEntry(targets=[TargetEntry(to=entry)])
-            if not entry.targets:
-                problems.append(Problem(f"{place}.targets", "a model needs at least one target"))
-                continue
-            handler = route(entry.targets[0], entry.timeout, place)
+            handler = route(entry.targets[0], entry.timeout)
             self.models[name] = Plan(tuple(target.to for target in entry.targets), tuple(entry.aliases), entry.timeout)
             for alias in (name, *entry.aliases):
-                if alias in handlers:
-                    problems.append(Problem(place, f"the name {alias!r} stands for two models"))
                 handlers[alias] = handler
                 if not isinstance(handler, partial):
                     listed.append(Listing(alias, entry.targets[0].to.partition("/")[0]))

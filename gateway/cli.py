@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from gateway import __version__
-from gateway.build import Gateway
-from gateway.config.load import read
+from gateway.build import PROVIDERS, Gateway
+from gateway.config.load import further, read
 from gateway.config.problems import ConfigError
 
 _DEFAULT = "config/gateway.yaml"
@@ -49,7 +49,7 @@ def serve(path: str, host: str | None, port: int | None) -> None:
             _log.info("%s", line)
         run(gateway, path)
     except ConfigError as error:
-        _tell(error, path)
+        _tell(further(error, Gateway), path)
 
 
 @main.command()
@@ -57,12 +57,21 @@ def serve(path: str, host: str | None, port: int | None) -> None:
 def check(path: str) -> None:
     """Tell what is wrong with a configuration, and exit with 1 where anything is."""
     try:
-        gateway = Gateway(read(path))
+        gateway = Gateway.load(path)
     except ConfigError as error:
         _tell(error, path)
     for note in gateway.notes:
-        click.echo(f"{path}: note: {note}")
+        mark = gateway.config.positions.find(note.partition(": ")[0])
+        click.echo(f"{mark.file}:{mark.line}: note: {note}" if mark.line else f"{path}: note: {note}")
     click.echo(f"{path}: good: {len(gateway.catalog.visible(None))} models")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of configuration files, with which editors check and complete them."""
+    from gateway.config.json_schema import json_schema  # noqa: PLC0415 (the other commands need none)
+
+    click.echo(json_schema({name: getattr(kind, "Settings", None) for name, kind in PROVIDERS.items()}), nl=False)
 
 
 @main.command()
@@ -124,7 +133,7 @@ def init(output: str, force: bool) -> None:
 
 def _tell(error: ConfigError, path: str, status: int = 1) -> None:
     for problem in error.problems:
-        click.echo(f"{path}: {problem}", err=True)
+        click.echo(problem if problem.file else problem._replace(file=path), err=True)
     raise SystemExit(status)
 
 

@@ -24,8 +24,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _MESSAGES = "/v1/messages"
 
 
-def application(house: House, models: ModelsDoor, ready: Ready, metrics: MetricsPage) -> ASGIApp:
-    """Every path of the gateway, the busiest first."""
+def application(house: House, models: ModelsDoor, ready: Ready, metrics: MetricsPage | None) -> ASGIApp:
+    """Every path of the gateway, the busiest first. Without `metrics`, `/metrics` is not there."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
         "/v1/embeddings": _Method(EmbeddingsDoor(house), "POST"),
@@ -37,9 +37,10 @@ def application(house: House, models: ModelsDoor, ready: Ready, metrics: Metrics
         "/": _Method(live, "GET"),  # some clients look whether anybody is there
         "/health/live": _Method(live, "GET"),
         "/health/ready": _Method(ready, "GET"),
-        "/metrics": _Method(metrics, "GET"),
         "/openapi.json": _Method(OpenAPIPage(), "GET"),
     }
+    if metrics is not None:
+        paths["/metrics"] = _Method(metrics, "GET")
     templates = [Route("/v1/models/{id:path}", _Method(models, "GET"))]
     nowhere = _Nowhere([*paths, *(route.path for route in templates)])
     app = _Paths(paths, Router(templates, default=nowhere, redirect_slashes=False))

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.components import FOLDER, Components
 from gateway.config.problems import ConfigError
-from gateway.config.schema import Config
+from gateway.config.schema import Config, Pipeline, Use
 from gateway.pipeline.rings import build_rings
 from gateway.seam import Env, Middleware
 from gateway.upstream import ClientSettings, PlainHttp, open_client
@@ -19,7 +19,7 @@ def use(name: str, *, folder: Path | str = FOLDER, **settings: Any) -> Middlewar
     Its `start` is not called: what needs it is tested with `serve`. Raises `ConfigError` where it cannot be made.
     """
     problems: list[Any] = []
-    config = Config(pipeline={"model": [{"use": name, **settings}]})
+    config = Config(pipeline=Pipeline(model=[Use(use=name, **settings)]))
     env = Env(PlainHttp(open_client(ClientSettings())), CollectorRegistry())
     rings = build_rings(config, Components(Path(folder)), env, problems)
     if problems:

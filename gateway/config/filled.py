@@ -1,0 +1,29 @@
+"""A text that does not stand in the file as it is."""
+
+from typing import Self
+
+
+class Filled(str):
+    """A text that variables filled in: it may be read as a number or truth, and is not shown unless `shown`."""
+
+    __slots__ = ("shown", "told", "variable")
+    shown: bool
+    told: bool
+    """Whether it stands for something that is wrong, and told already."""
+    variable: str
+
+    def __new__(cls, text: str, variable: str, *, shown: bool = False, told: bool = False) -> Self:
+        """`variable` is its name."""
+        filled = super().__new__(cls, text)
+        filled.variable = variable
+        filled.shown = shown
+        filled.told = told
+        return filled
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # A copy is a plain text.
+        return str, (str(self),)
+
+
+TOLD = Filled("", "", told=True)
+"""What stands in the place of a value that is wrong, and told."""
