@@ -119,13 +119,13 @@ def test_a_provider_in_the_plugins_folder(tmp_path: Path, monkeypatch: pytest.Mo
         ({"type": f"{HERE}:HERE"}, f"providers.x.type: '{HERE}:HERE' is neither a class nor a function"),
         ({"type": f"{HERE}:NoCall"}, f"providers.x: {HERE}:NoCall ({HERE}:NoCall) is a class without"),
         ({"type": f"{HERE}:Plain", "word": "x"}, f"providers.x: {HERE}:Plain takes no settings, found word"),
-        ({"type": f"{HERE}:Parrot", "wrod": "x"}, "providers.x: the name 'wrod' is not known here"),
+        ({"type": f"{HERE}:Parrot", "wrod": "x"}, "providers.x.wrod: unknown name; expected one of word, times"),
         ({"type": f"{HERE}:Parrot", "times": 10}, "providers.x: a parrot repeats itself nine times at most"),
         ({"type": "mock", "pace": "soon"}, "providers.x.pace: expected a duration"),
         ({"type": "openai", "base_url": "nonsense"}, "providers.x"),
         (
             {"type": "openai", "base_url": "http://h/v1", "http": {"transport": "pigeon"}},
-            "providers.x.http.transport: Invalid enum value",
+            "providers.x.http.transport: expected one of httpx, native",
         ),
     ],
 )
@@ -159,15 +159,21 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
             },
         }
     )
+    block = "a block of targets, aliases, timeout, strategy, retry, fallback"
     assert found == [
+        f"models.two: expected provider/model, or {block}; found 'noslash'",
+        "models.three.targets: expected a list of blocks, at least one; found an empty list",
+        f"models.six: expected provider/model, or {block}; found 'mock/'",
+        "models.one: no such provider; expected one of a, mock; found 'nowhere/x'; add it to providers",
+        "models.four.aliases[0]: the name 'five' stands for models.five too; take one out",
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
         f"providers.a.type: nothing is called 'nope'; there are {STOCK}; a file in plugins/ or module:Name will do",
-        "models.one: no provider is called 'nowhere' (there are: a, mock), found 'nowhere/x'",
-        "models.two: expected provider/model, found 'noslash'",
-        "models.three.targets: a model needs at least one target",
-        "models.five: the name 'five' stands for two models",
-        "models.six: expected provider/model, found 'mock/'",
     ]
+
+
+def test_a_model_is_not_blamed_for_its_provider() -> None:
+    told = problems({"providers": {"mock": {"pace": "soon"}}, "models": {"a": "mock/echo"}})
+    assert [problem.partition(":")[0] for problem in told] == ["providers.mock.pace"]
 
 
 # ---- addresses and keys
@@ -200,8 +206,8 @@ def test_elsewhere_keys_of_ones_own_serve() -> None:
     [
         ([{"name": "a"}], "auth.keys[0]: expected either key or sha256"),
         ([{"name": "a", "key": "x", "sha256": LOCAL}], "auth.keys[0]: expected either key or sha256"),
-        ([{"name": "a", "sha256": "abc"}], "auth.keys[0].sha256: expected 64 hexadecimal digits"),
-        ([{"name": "a", "sha256": "z" * 64}], "auth.keys[0].sha256: expected 64 hexadecimal digits"),
+        ([{"name": "a", "sha256": "abc"}], "auth.keys[0].sha256: expected 64 hexadecimal digits; found '…'"),
+        ([{"name": "a", "sha256": "z" * 64}], "auth.keys[0].sha256: expected 64 hexadecimal digits; found '…'"),
         ([{"name": "a", "key": "x"}, {"name": "a", "key": "y"}], "auth.keys[1]: the key 'a' stands here twice"),
         ([{"name": "a", "key": "x"}, {"name": "b", "key": "x"}], "auth.keys[1]: the key 'b' stands here twice"),
     ],

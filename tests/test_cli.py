@@ -29,21 +29,23 @@ def test_check_says_that_a_file_is_good_and_what_to_know(tmp_path: Path) -> None
     result = run("check", "--config", path)
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        f"{path}: note: cache: known, but not built yet: it does nothing",
-        f"{path}: note: providers.openai: switched off: the variable in its api_key is not set",
+        f"{path}:3: note: cache: known, but not built yet: it does nothing",
+        f"{path}:1: note: providers.openai: switched off: the variable in its api_key is not set",
         f"{path}: good: 6 models",
     ]
 
 
 def test_check_tells_every_problem_with_its_place_and_exits_1(tmp_path: Path) -> None:
+    none = "expected a provider of the file"
+    block = "a block of targets, aliases, timeout, strategy, retry, fallback"
     path = written(tmp_path, "server: {host: 0.0.0.0}\nmodels: {a: nowhere/b, c: d}\n")
     result = run("check", "--config", path)
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        f"{path}: server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
-        f"{path}: models.a: no provider is called 'nowhere' (there are: none), found 'nowhere/b'",
-        f"{path}: models.c: expected provider/model, found 'd'",
+        f"{path}:1: server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
+        f"{path}:2: models.a: no such provider; {none}; found 'nowhere/b'; add it to providers",
+        f"{path}:2: models.c: expected provider/model, or {block}; found 'd'",
     ]
 
 
@@ -68,10 +70,10 @@ def test_check_tells_of_a_plugin_the_line_that_is_wrong(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\n", ": the name 'a' is not known here"),
-        ("server: {port: 1, port: 2}\n", ": line 1: the key 'port' stands here twice"),
-        ("server: {host: '${NO_VAR}'}\n", ": server.host: the environment variable NO_VAR is not set"),
-        ("a: [\n", ": is not valid YAML"),
+        ("a: 1\n", ":1: a: unknown name; expected one of include, server"),
+        ("server: {port: 1, port: 2}\n", ":1: server.port: the name 'port' stands here twice"),
+        ("server: {host: '${NO_VAR}'}\n", ":1: server.host: the environment variable NO_VAR is not set"),
+        ("a: [\n", ":2: not valid YAML: a list or block is not closed"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "serve"])

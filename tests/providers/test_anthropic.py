@@ -125,7 +125,7 @@ def test_a_base_url_may_end_with_the_version_or_before_it(below: str) -> None:
 def test_settings_that_cannot_be_are_told() -> None:
     for settings, wrong in (
         ({"max_tokens": 0}, "expected max_tokens of at least 1, found 0"),
-        ({"auth": "none"}, "the name 'auth' is not known here"),
+        ({"auth": "none"}, "anthropic.auth: unknown name"),
         ({"key_header": "a\nb", "api_key": "k"}, "a"),
         ({"base_url": "nowhere"}, "expected a URL that starts with http"),
         ({"headers": {"x": "a\nb"}}, "x"),
