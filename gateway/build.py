@@ -1,11 +1,12 @@
 """The one place that knows everyone: a configuration becomes a running gateway."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -13,37 +14,34 @@ from gateway.accounts.keys import fingerprint
 from gateway.api.application import application
 from gateway.api.chat import ChatDoor
 from gateway.api.door import House
-from gateway.api.health import MetricsPage, Ready
+from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.components import Components, made, takes
 from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.schema import Auth, Config, KeyEntry, ModelEntry, TargetEntry
+from gateway.config.routing import ProviderRouting
+from gateway.config.schema import Auth, Config, KeyEntry
 from gateway.library import Run
 from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
+from gateway.models import Models
 from gateway.pipeline.rings import build_rings
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.azure import Azure
 from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.providers.presets import PRESETS, preset
-from gateway.routing.catalog import Catalog, Listing
-from gateway.routing.patience import Waits
-from gateway.routing.router import Router
+from gateway.routing.backend import named
+from gateway.routing.health import report
 from gateway.seam import (
-    Call,
     Env,
-    GatewayError,
     Handler,
     Middleware,
     Provider,
-    Reply,
-    Target,
-    Timeouts,
     owned,
     ring,
 )
+from gateway.targets import Targets, Vendor
 from gateway.telemetry.metrics import Metrics
 from gateway.translate.chat_messages import ChatOnMessages
 from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
@@ -63,15 +61,6 @@ _PROVIDER = "that has `surfaces`, such as ('chat',), and `async def __call__(sel
 LOCAL_KEY = "sk-local"
 """The key that `make run` uses. Everybody knows it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class Plan(NamedTuple):
-    """A model of the file as it was built."""
-
-    targets: tuple[str, ...]
-    """`provider/model` each; the first one serves."""
-    aliases: tuple[str, ...]
-    timeouts: Timeouts
 
 
 class Gateway:
@@ -97,16 +86,21 @@ class Gateway:
         """The middlewares that calls pass, by ring, the outermost first; beside them metrics stand outside all."""
         auth = self._auth()
         _check_address(config.server.host, config.auth if auth is None else auth.settings, problems)
-        self.models: dict[str, Plan] = {}
-        """The models that the file names, as they were built."""
+        self._treatment: dict[str, ProviderRouting] = {}
         self._providers, self.off = self._build_providers(problems)
         off = {name: f"providers.{name}: switched off: {cure}" for name, cure in self.off.items()}
         self.notes += off.values()
-        self.catalog = self._build_catalog(off)
+        self.targets = self._build_targets(off, problems)
+        """The state of every target, and the probes."""
+        models = Models(config, self.targets, self._components, problems)
+        self.models = models.plans
+        """The models that the file names, as they were built."""
+        self.catalog = models.catalog
+        self.notes += models.notes
         if problems:
             raise ConfigError(config.positions.locate(problems))
-        models = ring(self._ring("model"), self.catalog)
-        self.env.run = partial(owned, models)
+        dispatch = ring(self._ring("model"), self.catalog)
+        self.env.run = partial(owned, dispatch)
         outer = self._ring("request")
         counts = config.orchestrator.enable_metrics
         if counts:
@@ -117,7 +111,7 @@ class Gateway:
         self.default_model = self._default_model()
         """What serves requests that name no model."""
         house = House(
-            ring(outer, models),
+            ring(outer, dispatch),
             self.catalog,
             config.server,
             self.env.tasks,
@@ -131,6 +125,7 @@ class Gateway:
             house,
             ModelsDoor(self.catalog, None if auth is None else auth.keyring),
             Ready(lambda: self.draining),
+            Health(self._health),
             MetricsPage(self.env.metrics) if counts else None,
         )
 
@@ -153,6 +148,8 @@ class Gateway:
             await start(stack, self._parts(), self.env, self.config.server.shutdown_grace)
             stack.push_async_callback(self.run.aclose)
             self.run.start()
+            stack.callback(self.targets.probes.stop)
+            self.targets.probes.start(self.env)
             self._closing = stack.pop_all()
         return self
 
@@ -188,11 +185,13 @@ class Gateway:
             if translation not in ("lenient", "strict"):
                 problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))
             self._strict[name] = translation == "strict"
+            common = {key: settings.pop(key) for key in ProviderRouting.__struct_fields__ if key in settings}
             try:
-                if (named := preset(kind, settings)) is not None:
+                self._treatment[name] = convert(common, ProviderRouting, place)
+                if (known := preset(kind, settings)) is not None:
                     if "api_key" not in settings:
-                        cure = f"set {named.variable}"
-                    settings = named.settings(settings, self._environment)
+                        cure = f"set {known.variable}"
+                    settings = known.settings(settings, self._environment)
                 if "api_key" in settings and settings["api_key"] is None:
                     off[name] = cure
                     if (wanted := getattr(PROVIDERS.get(kind), "Settings", None)) is not None:
@@ -210,42 +209,27 @@ class Gateway:
             raise ConfigError([Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}")])
         return provider  # type: ignore[no-any-return]  # which has just been looked at
 
-    def _build_catalog(self, off: Mapping[str, str]) -> Catalog:
-        handlers: dict[str, Handler] = {}
-        listed: list[Listing] = []
-        attempts: dict[str, Handler] = {}
-        for name, provider in self._providers.items():
-            spoken = speaks(
-                provider,
-                provider.surfaces,
-                _translations(provider),
-                strict=self._strict[name],
-                estimates=self.env.estimates,
-            )
-            attempts[name] = ring(self._ring("attempt"), spoken)
+    def _build_targets(self, off: Mapping[str, str], problems: list[Problem]) -> Targets:
+        vendors = {
+            name: Vendor(self._attempt(name, provider), provider, self._treatment[name])
+            for name, provider in self._providers.items()
+        }
+        return Targets(vendors, off, lambda call: self.env.run(call), problems)
 
-        def route(target: TargetEntry, timeouts: Timeouts) -> Handler:
-            name, _, model = target.to.partition("/")
-            if name in attempts:
-                return Router(Target(name, model, timeouts), attempts[name])
-            return partial(_switched_off, off.get(name, ""))
+    def _attempt(self, name: str, provider: Provider) -> Handler:
+        """The attempt ring around a provider that speaks every dialect that leads to it."""
+        spoken = speaks(
+            provider,
+            provider.surfaces,
+            _translations(provider),
+            strict=self._strict[name],
+            estimates=self.env.estimates,
+        )
+        return ring(self._ring("attempt"), named(name, spoken))
 
-        for name, entry in self.config.models.items():
-            if isinstance(entry, str):
-                entry = ModelEntry(targets=[TargetEntry(to=entry)])
-            handler = route(entry.targets[0], entry.timeout)
-            self.models[name] = Plan(tuple(target.to for target in entry.targets), tuple(entry.aliases), entry.timeout)
-            for alias in (name, *entry.aliases):
-                handlers[alias] = handler
-                if not isinstance(handler, partial):
-                    listed.append(Listing(alias, entry.targets[0].to.partition("/")[0]))
-        makers: dict[str, Callable[[str], Handler]] = {}
-        for name, provider in self._providers.items():
-            makers[name] = partial(_route_any, name, attempts[name], Waits(Timeouts()))
-            listed += [Listing(f"{name}/{model}", name) for model in getattr(provider, "models", ())]
-        for name, reason in off.items():
-            makers[name] = partial(_off_any, reason)
-        return Catalog(handlers, makers, listed)
+    def _health(self) -> dict[str, Any]:
+        targets = self.targets
+        return report(targets.backends.values(), self.off, targets.probes.results(), self.env.clock(), time.time())
 
     def _default_model(self) -> str | None:
         """What serves requests that name no model: the first provider in the file that has a `model`."""
@@ -265,23 +249,6 @@ class Gateway:
 def _translations(provider: Provider) -> Sequence[Translation]:
     """The ways to a provider; what it makes of calls that set no `max_tokens`, its translations do too."""
     return COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT, ChatOnMessages(getattr(provider, "max_tokens", None))
-
-
-def _route_any(provider: str, attempt: Handler, waits: Waits, model: str) -> Handler:
-    return Router(Target(provider, model, Timeouts()), attempt, waits)
-
-
-def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its models are off)
-    return partial(_switched_off, reason)
-
-
-async def _switched_off(reason: str, call: Call) -> Reply:
-    raise GatewayError(
-        f"The model {call.request.model!r} cannot be served: {reason}.",
-        status=503,
-        code="provider_not_configured",
-        param="model",
-    )
 
 
 def _is_local(entry: KeyEntry) -> bool:

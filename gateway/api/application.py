@@ -11,7 +11,7 @@ from gateway.api.chat import ChatDoor
 from gateway.api.completions import CompletionsDoor
 from gateway.api.door import House
 from gateway.api.embeddings import EmbeddingsDoor
-from gateway.api.health import MetricsPage, Ready, live
+from gateway.api.health import Health, MetricsPage, Ready, live
 from gateway.api.ids import request_id
 from gateway.api.messages import CountTokensDoor, MessagesDoor
 from gateway.api.models import ModelsDoor
@@ -24,7 +24,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _MESSAGES = "/v1/messages"
 
 
-def application(house: House, models: ModelsDoor, ready: Ready, metrics: MetricsPage | None) -> ASGIApp:
+def application(house: House, models: ModelsDoor, ready: Ready, health: Health, metrics: MetricsPage | None) -> ASGIApp:
     """Every path of the gateway, the busiest first. Without `metrics`, `/metrics` is not there."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
@@ -35,6 +35,7 @@ def application(house: House, models: ModelsDoor, ready: Ready, metrics: Metrics
         f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
         "/": _Method(live, "GET"),  # some clients look whether anybody is there
+        "/health": _Method(health, "GET"),
         "/health/live": _Method(live, "GET"),
         "/health/ready": _Method(ready, "GET"),
         "/openapi.json": _Method(OpenAPIPage(), "GET"),

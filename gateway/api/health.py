@@ -1,6 +1,7 @@
-"""Probes and figures: `/health/live`, `/health/ready`, `/metrics`."""
+"""Probes and figures: `/health`, `/health/live`, `/health/ready`, `/metrics`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -9,6 +10,7 @@ from gateway.api.answers import Receive, Scope, Send, respond
 from gateway.api.description import OPEN, Description, answer
 from gateway.api.ids import request_id
 from gateway.telemetry.metrics import exposition
+from gateway.wire.verbatim import encode
 
 
 async def live(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's signature)
@@ -30,6 +32,17 @@ class Ready:
             await respond(send, 200, b'{"status":"ready"}', [_id()])
 
 
+class Health:
+    """How every provider and target is; always 200, for a provider that is down leaves the gateway ready."""
+
+    def __init__(self, report: Callable[[], Mapping[str, Any]]) -> None:
+        self._report = report
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        """Serve one HTTP request."""
+        await respond(send, 200, encode(self._report()), [_id()])
+
+
 class MetricsPage:
     """What Prometheus scrapes."""
 
@@ -49,6 +62,7 @@ def _id() -> tuple[bytes, bytes]:
 DESCRIPTION = Description(
     {
         "/": {"get": {"responses": {"200": answer("Somebody is there.", "Probe")}, **OPEN}},
+        "/health": {"get": {"responses": {"200": answer("Every provider and target.", "Health")}, **OPEN}},
         "/health/live": {"get": {"responses": {"200": answer("The process answers.", "Probe")}, **OPEN}},
         "/health/ready": {
             "get": {
@@ -68,5 +82,12 @@ DESCRIPTION = Description(
             }
         },
     },
-    {"Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}},
+    {
+        "Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+        "Health": {
+            "type": "object",
+            "required": ["status", "providers"],
+            "properties": {"status": {"enum": ["ok", "degraded"]}, "providers": {"type": "object"}},
+        },
+    },
 )

@@ -39,6 +39,11 @@ class Model(msgspec.Struct, frozen=True):
     targets: list[str]
     timeouts: dict[str, float | None]
     off: str | None
+    strategy: str = ""
+    """How one of several targets is chosen; empty where there is one."""
+    attempts: int = 1
+    fallback: dict[str, list[str]] = {}
+    """The models to turn to, by cause."""
 
 
 class Vendor(msgspec.Struct, frozen=True):
@@ -95,10 +100,19 @@ def describe(gateway: Gateway) -> Description:
 
 def _models(gateway: Gateway) -> Iterator[Model]:
     for name, plan in gateway.models.items():
-        target = plan.targets[0]  # the one that serves
-        provider = target.partition("/")[0]
-        off = f"{provider}: {gateway.off[provider]}" if provider in gateway.off else None
-        yield Model(name, "model", [*plan.aliases], [target], plain(plan.timeouts), off)
+        providers = [target.partition("/")[0] for target in plan.targets]
+        off = "; ".join(dict.fromkeys(f"{name}: {gateway.off[name]}" for name in providers if name in gateway.off))
+        yield Model(
+            name,
+            "model",
+            [*plan.aliases],
+            [*plan.targets],
+            plain(plan.timeouts),
+            off if off and all(provider in gateway.off for provider in providers) else None,
+            plan.strategy if len(plan.targets) > 1 else "",
+            plan.attempts,
+            plain(plan.fallback),
+        )
 
 
 def _vendor(name: str, gateway: Gateway) -> Vendor:

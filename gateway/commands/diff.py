@@ -172,12 +172,22 @@ def _models(old: Iterable[Model], new: Iterable[Model]) -> Iterator[Change]:
 def _model(old: Model, new: Model, who: str) -> Iterator[Change]:
     if old.targets != new.targets:
         yield Change(True, f"{who} goes to {', '.join(new.targets)}, before to {', '.join(old.targets)}")
+    if old.strategy != new.strategy and old.strategy and new.strategy:
+        yield Change(False, f"{who} chooses its target by {new.strategy}, before by {old.strategy}")
+    if old.attempts != new.attempts:
+        yield Change(False, f"{who} is tried {new.attempts} times at most, before {old.attempts}")
+    if old.fallback != new.fallback:
+        yield Change(False, f"{who} falls back on {_lists(new)}, before on {_lists(old)}")
     if new.off and not old.off:
         yield Change(True, f"{who} cannot be served any more ({new.off})")
     elif old.off and not new.off:
         yield Change(False, f"{who} can be served now")
     for name in old.timeouts:
         yield from _bound(f"{who}: its timeout {name}", old.timeouts[name], new.timeouts[name], duration)
+
+
+def _lists(model: Model) -> str:
+    return "; ".join(f"{', '.join(names)} ({cause})" for cause, names in model.fallback.items()) or "nothing"
 
 
 def _pipeline(old: Mapping[str, Sequence[Layer]], new: Mapping[str, Sequence[Layer]]) -> Iterator[Change]:

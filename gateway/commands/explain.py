@@ -58,8 +58,13 @@ def _one(what: Description, model: Model) -> list[str]:
         rows.append(("aliases", ", ".join(model.aliases)))
     for number, target in enumerate(model.targets):
         rows.append(("" if number else "target", _target(what, target)))
+    if model.strategy:
+        rows.append(("strategy", model.strategy))
     if model.off:
         rows.append(("off", model.off))
+    rows.append(("tries", str(model.attempts)))
+    for cause, names in model.fallback.items():
+        rows.append((f"fallback, {cause}", ", ".join(names)))
     rows.append(("timeouts", timeouts(model.timeouts)))
     rows.append(("keys", _callers(what, model)))
     for ring in RINGS:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from gateway.config.routing import After, ProviderRouting, Share
 from gateway.config.schema import Config, Use
 from gateway.seam.settings import Duration, Size
 
@@ -31,6 +32,13 @@ _BESIDE: Schema = {
 """What may stand beside every provider's own settings."""
 _LONGEST: Schema = {"type": "number", "minimum": 0, "maximum": 10**11}
 _LARGEST: Schema = {"type": "integer", "minimum": 0, "maximum": 2**60}
+_NUMBERS: Mapping[type[After | Share | Duration | Size], Schema] = {
+    After: {**_LONGEST, "exclusiveMinimum": 0},
+    Share: {"type": "number", "minimum": 0, "maximum": 1},
+    Duration: _LONGEST,
+    Size: _LARGEST,
+}
+"""The kinds that are written as a number or as a text, the narrower ones first, and the numbers that each takes."""
 
 
 def json_schema(providers: Mapping[str, Any]) -> str:
@@ -90,11 +98,12 @@ class _Writer:
 
     def _settings(self, settings: Any) -> Schema:
         """A provider's own settings, and what stands beside them."""
+        beside = {**_BESIDE, **self.block(ProviderRouting)["properties"]}
         if settings is None:
-            return {"properties": _BESIDE, "additionalProperties": False}
+            return {"properties": beside, "additionalProperties": False}
         name = settings.__name__
         if name not in self.definitions:
-            self.definitions[name] = self.block(settings, _BESIDE)
+            self.definitions[name] = self.block(settings, beside)
         return {"$ref": f"#/$defs/{name}"}
 
     def kind(self, kind: inspect.Type) -> Schema:
@@ -138,9 +147,9 @@ _PLAIN: dict[type, Schema] = {inspect.BoolType: {"type": "boolean"}, inspect.Non
 
 
 def _custom(kind: type) -> Schema:
-    if issubclass(kind, Duration | Size):
-        number = _LONGEST if issubclass(kind, Duration) else _LARGEST
-        return {"anyOf": [number, {"type": "string", "pattern": kind.pattern}], "description": kind.expected}
+    for one, number in _NUMBERS.items():
+        if issubclass(kind, one):
+            return {"anyOf": [number, {"type": "string", "pattern": one.pattern}], "description": one.expected}
     if issubclass(kind, Use):
         use = {"type": "string", "minLength": 1}
         return {"anyOf": [use, {"type": "object", "properties": {"use": use}, "required": ["use"]}]}
@@ -174,7 +183,9 @@ def _default(field: inspect.Field) -> Schema:
 
 
 def written(value: Any) -> Any:
-    """A default as a person would write it: `30s`, `10MiB`."""
+    """A default as a person would write it: `30s`, `10MiB`, `5%`."""
+    if isinstance(value, Share):
+        return f"{value * 100:g}%"
     if isinstance(value, Duration):
         for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
             if value >= seconds and value % seconds == 0:

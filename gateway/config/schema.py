@@ -7,14 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from gateway.config.positions import Positions
+from gateway.config.routing import Count, ModelEntry, ModelName, Name
 from gateway.seam.settings import Duration, Settings, Size
-from gateway.seam.timeouts import Timeouts
 
-Count = Annotated[int, Meta(ge=1)]
-Money = Annotated[float, Meta(ge=0)]
-Name = Annotated[str, Meta(min_length=1)]
-ModelName = Annotated[str, Meta(pattern=r"^[^/]+/[\s\S]+$", extra={"expected": "provider/model"})]
-"""A model by its provider and the name that the provider has for it."""
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}$", extra={"expected": "64 hexadecimal digits"})]
 _REDIS = r"^(memory|rediss?(\+(sentinel|cluster))?://[^/\s]\S*|unix:///\S+)$"
 State = Annotated[
@@ -133,69 +128,6 @@ class Auth(Settings):
 
     keys: list[KeyEntry]
     """The keys; names and keys stand once each."""
-
-
-class Price(Settings):
-    """What tokens cost, in US dollars a million."""
-
-    input: Money
-    """Tokens sent."""
-    output: Money
-    """Tokens received."""
-    cached_input: Money | None = None
-    """Tokens sent that the provider had in its cache; unless said, as `input`."""
-
-
-class TargetEntry(Settings):
-    """Where a model's calls go."""
-
-    to: ModelName
-    """`provider/model`."""
-    weight: Count = 1
-    """Its share of the calls beside the other targets' weights."""
-    price: Price | None = None
-    """What its tokens cost."""
-
-
-class Retry(Settings):
-    """How often a failed call is tried again before there is any content."""
-
-    attempts: Annotated[int, Meta(ge=1, le=10)] = 2
-    """Tries in all."""
-
-
-class Fallback(Settings):
-    """Other models to turn to, by why the targets failed; each list in its order."""
-
-    any: list[ModelName] = []
-    """Whatever the cause, after the lists below."""
-    rate_limit: list[ModelName] = []
-    """The provider's limit is reached (429)."""
-    timeout: list[ModelName] = []
-    """A timeout."""
-    unavailable: list[ModelName] = []
-    """The provider is down or overloaded (5xx, no connection)."""
-    context_length: list[ModelName] = []
-    """The request is too long for the model."""
-    content_filter: list[ModelName] = []
-    """The provider refused the content."""
-
-
-class ModelEntry(Settings):
-    """One model name that callers may ask for."""
-
-    targets: Annotated[list[TargetEntry], Meta(min_length=1)]
-    """Where its calls go: at least one."""
-    aliases: list[Name] = []
-    """Other names for it."""
-    timeout: Timeouts = msgspec.field(default_factory=Timeouts)
-    """How long an attempt may take."""
-    strategy: Literal["round_robin", "weighted", "least_latency", "least_busy", "priority", "cheapest"] | None = None
-    """How one of several targets is chosen."""
-    retry: Retry | None = None
-    """How often a failed call is tried again."""
-    fallback: list[ModelName] | Fallback | None = None
-    """Other models to turn to: a list, or lists by cause."""
 
 
 class Cache(Settings):

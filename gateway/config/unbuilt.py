@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.config.schema import Config, KeyEntry, ModelEntry, Orchestrator
+from gateway.config.schema import Config, KeyEntry, Orchestrator
 
 _BLOCKS = ("state", "database", "cache", "security", "chains", "graphs")
 _DOES_NOTHING = "known, but not built yet: it does nothing"
@@ -15,14 +15,7 @@ def unbuilt(config: Config) -> list[str]:
     notes += _orchestrator(config.orchestrator)
     for number, key in enumerate(config.auth.keys if config.auth is not None else ()):
         notes += (f"auth.keys[{number}].{field}" for field in _key(key))
-    for name, model in config.models.items():
-        if isinstance(model, ModelEntry):
-            notes += (f"models.{name}.{field}" for field in _model(model))
-    told = [f"{place}: {_DOES_NOTHING}" for place in notes]
-    for name, model in config.models.items():
-        if isinstance(model, ModelEntry) and len(model.targets) > 1:
-            told.append(f"models.{name}.targets: choice is not built yet: only the first is used")
-    return told
+    return [f"{place}: {_DOES_NOTHING}" for place in notes]
 
 
 def _orchestrator(given: Orchestrator) -> Iterator[str]:
@@ -34,8 +27,3 @@ def _orchestrator(given: Orchestrator) -> Iterator[str]:
 
 def _key(key: KeyEntry) -> Iterator[str]:
     yield from (field for field in ("limits", "budget", "role", "attach") if getattr(key, field) is not None)
-
-
-def _model(model: ModelEntry) -> Iterator[str]:
-    yield from (field for field in ("strategy", "retry", "fallback") if getattr(model, field) is not None)
-    yield from (f"targets[{number}].price" for number, target in enumerate(model.targets) if target.price is not None)

@@ -93,6 +93,19 @@ class Anthropic:
         """Close all connections."""
         await self._client.aclose()
 
+    async def probe(self, timeouts: Timeouts) -> None:
+        """Ask for the list of models, which costs nothing. Raises what a call would."""
+        line, _, lines = self._head.partition(b"\r\n")
+        path = line.split(b" ")[1].removesuffix(b"/messages")
+        head = b"GET %s/models?limit=1 HTTP/1.1\r\n%s%s" % (path, lines, self._version)
+        exchange = await self._client.send(self._origin, head, b"", timeouts)
+        try:
+            body = await exchange.whole()
+            if exchange.status != 200:
+                raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
+        finally:
+            await exchange.aclose()
+
     async def __call__(self, call: Call) -> Reply:
         """Ask the server, and return its answer as soon as its head is there."""
         request = call.request

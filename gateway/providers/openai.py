@@ -115,6 +115,18 @@ class OpenAI:
         """Close all connections."""
         await self._client.aclose()
 
+    async def probe(self, timeouts: Timeouts) -> None:
+        """Ask for the list of models, which costs nothing. Raises what a call would."""
+        way = next(iter(self._ways.values()))
+        head = b"GET %s/models HTTP/1.1\r\n%s" % (self._origin.path.encode(), way.head.partition(b"\r\n")[2])
+        exchange = await self._client.send(self._origin, head, b"", timeouts)
+        try:
+            body = await exchange.whole()
+            if exchange.status != 200:
+                raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
+        finally:
+            await exchange.aclose()
+
     async def __call__(self, call: Call) -> Reply:
         """Ask the server, and return its answer as soon as its head is there."""
         request = call.request

@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from gateway.seam import GatewayError, Timeouts, UpstreamTimeout
+from gateway.seam import Call, GatewayError, Timeouts, UpstreamTimeout
 
 
 class Patience:
@@ -50,6 +50,21 @@ class Patience:
             wait.expire(self.reason())
 
 
+class DeadlineExceeded(UpstreamTimeout):
+    """The time that the caller gave is over: no fault of the target that was asked last."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
+class Deadline(Patience):
+    """What is left of the time for all tries of a call, where that is less than one try may take."""
+
+    def reason(self) -> GatewayError:
+        """What is raised where the limit is reached."""
+        return DeadlineExceeded(f"No answer came within the time that was left for it: {self._what}.")
+
+
 class Waits:
     """The limits of one set of timeouts, shared by all that have those timeouts."""
 
@@ -59,6 +74,15 @@ class Waits:
             first = "timeout.total"
         self.whole = Patience(timeouts.total, "timeout.total, the time for a whole answer")
         self.content = Patience(min(timeouts.first_token, timeouts.total), f"{first}, {what}")
+        self.total = timeouts.total
+
+    def of(self, call: Call, deadline: float | None, now: float) -> Patience:
+        """How long a try may take that begins now, before there is any content: no longer than until the deadline."""
+        patience = self.content if call.request.stream else self.whole
+        if deadline is not None and deadline - now < patience.seconds:
+            what = "the call's own deadline" if deadline == call.deadline else "timeout.total, which bounds all tries"
+            return Deadline(max(deadline - now, 0.0), what)
+        return patience
 
 
 class Wait:

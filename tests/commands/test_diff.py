@@ -100,6 +100,14 @@ TABLE: list[tuple[str, Any, str, str]] = [
     ("models/house/aliases", ["default", "x"], O, "'x' is a new name of 'house', and goes to up/qwen"),
     ("models/house/timeout", {"total": "30s"}, B, "model 'house' or 'default': its timeout total is 30s, before 1m"),
     ("models/house/timeout", {"total": "2m"}, O, "model 'house' or 'default': its timeout total is 2m, before 1m"),
+    ("models/quick/retry", {"attempts": 3}, O, "model 'quick' is tried 3 times at most, before 2"),
+    ("models/quick/fallback", ["house"], O, "model 'quick' falls back on house (any), before on nothing"),
+    (
+        "models/quick/fallback",
+        {"rate_limit": ["house", "up/x"]},
+        O,
+        "model 'quick' falls back on house, up/x (rate_limit), before on nothing",
+    ),
     (
         "models/house/timeout",
         {"total": "60s", "first_byte": "5s"},
@@ -132,6 +140,12 @@ BACK = [
 @pytest.mark.parametrize(("path", "value", "group", "sentences"), BACK)
 def test_a_change_taken_back(path: str, value: Any, group: str, sentences: list[str]) -> None:
     assert found(changed(path, value), base())[group] == sentences
+
+
+def test_another_choice_among_the_same_targets() -> None:
+    two = {"targets": [{"to": "up/a"}, {"to": "up/b"}]}
+    told = found(changed("models/two", two), changed("models/two", two | {"strategy": "priority"}))
+    assert told == {B: [], O: ["model 'two' chooses its target by priority, before by weighted"]}
 
 
 def test_nothing_changes_where_only_the_writing_does() -> None:

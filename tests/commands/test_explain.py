@@ -73,6 +73,7 @@ ONE = """\
 model         house
 aliases       default
 target        vllm/qwen3-8b  (qwen3-8b at http://127.0.0.1:8000/v1)
+tries         2
 timeouts      connect 5s, first_token 1m, idle 1m, total 1m30s
 keys          web, all
 request ring  auth
@@ -96,11 +97,22 @@ def test_one_model_by_its_name_or_an_alias(gateway: Gateway, name: str) -> None:
     assert explain(gateway, name) == ONE
 
 
-def test_only_what_was_built_is_shown() -> None:
-    """Of several targets only the first is used for now."""
-    model = {"targets": [{"to": "mock/echo"}, {"to": "mock/lorem"}]}
-    told = explain(Gateway.load({"providers": {"mock": {}}, "models": {"m": model}}, {}))
-    assert "  m  → mock/echo" in told.splitlines()
+def test_how_targets_are_chosen_and_what_follows_them() -> None:
+    model = {
+        "targets": [{"to": "mock/echo"}, {"to": "mock/lorem"}],
+        "strategy": "least_busy",
+        "retry": {"attempts": 3},
+        "fallback": {"rate_limit": ["n"], "any": ["mock/echo"]},
+    }
+    gateway = Gateway.load({"providers": {"mock": {}}, "models": {"m": model, "n": "mock/lorem"}}, {})
+    assert "  m  → mock/echo, mock/lorem" in explain(gateway).splitlines()
+    told = explain(gateway, "m").splitlines()
+    assert [line.split()[-1] for line in told[1:4]] == ["mock/echo", "mock/lorem", "least_busy"]
+    assert [line.split() for line in told[4:7]] == [
+        ["tries", "3"],
+        ["fallback,", "any", "mock/echo"],
+        ["fallback,", "rate_limit", "n"],
+    ]
 
 
 def test_a_providers_own_model(gateway: Gateway) -> None:

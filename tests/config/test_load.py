@@ -13,7 +13,8 @@ from gateway.build import Gateway
 from gateway.config.load import further, parse, read
 from gateway.config.positions import Mark
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.schema import Config, ModelEntry, TargetEntry
+from gateway.config.routing import ModelEntry, TargetEntry
+from gateway.config.schema import Config
 
 FILES = Path(__file__).parent / "files"
 

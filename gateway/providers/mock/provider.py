@@ -16,7 +16,7 @@ from gateway.providers.mock.refusals import refused
 from gateway.providers.mock.replies import FixedReplies
 from gateway.providers.mock.settings import BUILT_IN, MockSettings, Scripted
 from gateway.providers.mock.source import Pace, Source, steps
-from gateway.seam import Call, Chunk, Head, InvalidRequest, ModelNotFound, Reply
+from gateway.seam import Call, Chunk, Head, InvalidRequest, ModelNotFound, Reply, Timeouts
 from gateway.wire.chat import CHAT_ANSWER
 from gateway.wire.embeddings import EMBEDDINGS_ANSWER
 from gateway.wire.moderations import MODERATIONS_ANSWER
@@ -65,6 +65,9 @@ class Mock:
         self.moderation_model = settings.moderation_model
         self._moderator = Moderator(settings.moderation)
         self.open = 0
+
+    async def probe(self, timeouts: Timeouts) -> None:
+        """It is always well."""
 
     async def __call__(self, call: Call) -> Reply:
         """Answer. Raises `ModelNotFound`, `InvalidRequest` as OpenAI would, and what the settings' failures say."""

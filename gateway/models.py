@@ -1,0 +1,189 @@
+"""The models of a configuration become handlers: names, targets, what follows when all of them fail."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Self
+
+from gateway.components import Components
+from gateway.config.problems import ConfigError, Problem
+from gateway.config.routing import Fallback, ModelEntry, TargetEntry
+from gateway.config.schema import Config
+from gateway.routing.balance import STRATEGIES, Strategy
+from gateway.routing.catalog import Catalog, Listing
+from gateway.routing.direct import Direct
+from gateway.routing.hedge import Hedge
+from gateway.routing.router import Router
+from gateway.seam import Call, GatewayError, Handler, Reply, Timeouts
+from gateway.targets import Targets
+
+
+class Plan(NamedTuple):
+    """A model of the file as it was built."""
+
+    targets: tuple[str, ...]
+    """`provider/model` each, or `chain:NAME`."""
+    aliases: tuple[str, ...]
+    timeouts: Timeouts
+    strategy: str
+    """How one of several is chosen."""
+    attempts: int
+    """Tries in all."""
+    fallback: Mapping[str, Sequence[str]]
+    """The models to turn to, by cause."""
+
+    @classmethod
+    def of(cls, entry: ModelEntry) -> Self:
+        """What an entry asks for."""
+        lists = _by_cause(entry)
+        return cls(
+            tuple(target.to for target in entry.targets),
+            tuple(entry.aliases),
+            entry.timeout,
+            entry.strategy or "weighted",
+            entry.retry.attempts,
+            {cause: names for cause in lists.__struct_fields__ if (names := getattr(lists, cause))},
+        )
+
+
+class Models:
+    """What `models:` makes of targets: the catalog of handlers. `components` finds strategies by their names."""
+
+    def __init__(self, config: Config, targets: Targets, components: Components, problems: list[Problem]) -> None:
+        self._config = config
+        self._targets = targets
+        self._components = components
+        self._problems = problems
+        self._routers: dict[str, Router] = {}
+        self.notes: list[str] = []
+        """What a person should know: targets that are left out."""
+        self.plans: dict[str, Plan] = {}
+        """The models that the file names, as they were built."""
+        self.catalog = self._catalog()
+
+    # ---- names
+
+    def _catalog(self) -> Catalog:
+        handlers: dict[str, Handler] = {}
+        listed: list[Listing] = []
+        entries = dict(self._entries())
+        for name, entry in entries.items():
+            self.plans[name] = Plan.of(entry)
+            router = self._router(name, entry)
+            for alias in (name, *entry.aliases):
+                if router is not None:
+                    self._routers[alias] = router
+                    listed.append(Listing(alias, router.routes[0].backend.provider))
+                handlers[alias] = partial(_switched_off, self._reason(entry)) if router is None else router
+        for name, entry in entries.items():
+            self._fall_back(name, entry)
+            if _is_direct(entry) and (router := self._routers.get(name)) is not None and len(router.routes) == 1:
+                handlers.update(dict.fromkeys((name, *entry.aliases), Direct(router.routes[0])))
+        makers: dict[str, Callable[[str], Handler]] = {}
+        for name, vendor in self._targets.vendors.items():
+            makers[name] = self._targets.others(name)
+            listed += [Listing(f"{name}/{model}", name) for model in getattr(vendor.provider, "models", ())]
+        for name, reason in self._targets.off.items():
+            makers[name] = partial(_off_any, reason)
+        return Catalog(handlers, makers, listed)
+
+    def _entries(self) -> Iterator[tuple[str, ModelEntry]]:
+        for name, entry in self._config.models.items():
+            yield name, ModelEntry(targets=[TargetEntry(to=entry)]) if isinstance(entry, str) else entry
+
+    # ---- one model
+
+    def _router(self, name: str, entry: ModelEntry) -> Router | None:
+        """The router of a model; None where all its targets are switched off, or wrong."""
+        place = f"models.{name}"
+        short = isinstance(self._config.models[name], str)
+        routes = []
+        for number, target in enumerate(entry.targets):
+            where = place if short else f"{place}.targets[{number}].to"
+            if (route := self._targets.route(target, entry.timeout, where)) is not None:
+                routes.append(route)
+            elif len(entry.targets) > 1:
+                self._left_out(where, target.to)
+        if not routes:
+            return None
+        return Router(
+            routes,
+            self._chosen(entry, place),
+            entry.timeout,
+            entry.retry,
+            sticky=entry.sticky,
+            hedge=None if entry.hedge is None else Hedge(entry.hedge),
+        )
+
+    def _chosen(self, entry: ModelEntry, place: str) -> Strategy | None:
+        if entry.strategy is None:
+            return None
+        try:
+            found = self._components.find(entry.strategy, STRATEGIES, f"{place}.strategy")
+        except ConfigError as error:
+            self._problems += error.problems
+            return None
+        if not (isinstance(found.maker, type) and hasattr(found.maker, "choose")):
+            what = "is no strategy: a class with `sticky`, and `def choose(self, call, among)`"
+            self._problem(f"{place}.strategy", f"{entry.strategy} ({found.origin}) {what}")
+            return None
+        strategy: Strategy = found.maker()
+        return strategy
+
+    # ---- other models
+
+    def _fall_back(self, name: str, entry: ModelEntry) -> None:
+        router = self._routers.get(name)
+        if router is None:
+            return
+        lists = _by_cause(entry)
+        for cause in lists.__struct_fields__:
+            place = f"models.{name}.fallback" + (f".{cause}" if lists is entry.fallback else "")
+            others = [self._other(wanted, f"{place}[{n}]") for n, wanted in enumerate(getattr(lists, cause))]
+            router.fallback[cause] = [other for other in others if other is not None]
+
+    def _other(self, wanted: str, place: str) -> Router | None:
+        """The router that a name in `fallback` means; None where it is switched off."""
+        router = self._routers.get(wanted)
+        if router is None and wanted in self._config.models:
+            self.notes.append(f"{place}: left out: {wanted} is switched off")
+        elif router is None:
+            route = self._targets.route(TargetEntry(to=wanted), Timeouts(), place)
+            if route is None:
+                self._left_out(place, wanted)
+            else:
+                router = self._routers[wanted] = Router([route])
+        return router
+
+    def _left_out(self, place: str, target: str) -> None:
+        provider = target.partition("/")[0]
+        if provider in self._targets.off:
+            self.notes.append(f"{place}: left out: {provider} is switched off")
+
+    def _problem(self, place: str, message: str) -> None:
+        self._problems.append(Problem(place, message))
+
+    def _reason(self, entry: ModelEntry) -> str:
+        off = self._targets.off
+        providers = [target.to.partition("/")[0] for target in entry.targets]
+        return "; ".join(dict.fromkeys(off[name] for name in providers if name in off))
+
+
+def _by_cause(entry: ModelEntry) -> Fallback:
+    return entry.fallback if isinstance(entry.fallback, Fallback) else Fallback(any=entry.fallback)
+
+
+def _is_direct(entry: ModelEntry) -> bool:
+    return entry.retry.attempts == 1 and entry.hedge is None and not entry.fallback
+
+
+def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its models are off)
+    return partial(_switched_off, reason)
+
+
+async def _switched_off(reason: str, call: Call) -> Reply:
+    raise GatewayError(
+        f"The model {call.request.model!r} cannot be served: {reason}.",
+        status=503,
+        code="provider_not_configured",
+        param="model",
+    )
