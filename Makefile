@@ -6,7 +6,7 @@ RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clients check cover bench bench-peers lock clean
+.PHONY: help run test test-all test-clients chaos check cover bench bench-peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-clients: $(DEV) ## clients with environments of their own, Python and Node 
 
 test-all: $(DEV) ## everything: clients, chaos, soak
 	$(BIN)/python -m pytest
+
+chaos: $(DEV) ## a storm of failing targets in full, with its figures
+	$(BIN)/python -m pytest tests/routing/test_storm.py -m slow -q -s
 
 check: $(DEV) ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check .
