@@ -72,6 +72,9 @@ def _whole(body: bytes) -> bytes:
 
 WHOLE = _completion((_TEXT * 3)[: WHOLE_SIZE - len(_completion(""))])
 WHOLE_ANSWER = _whole(WHOLE)
+FAILURE = _whole(_dump({"error": {"message": "No.", "type": "server_error", "param": None, "code": None}})).replace(
+    b"200 OK", b"500 Internal Server Error", 1
+)
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"

@@ -18,11 +18,41 @@ PLENTY = 10**9
 
 def bare_config(site: Site) -> dict[str, Any]:
     """One provider, its models, nothing else in the path."""
+    providers, models = failing(site)
     return {
         "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
-        "providers": {PROVIDER: {"type": "openai", "base_url": site.upstream_url, "api_key": UPSTREAM_KEY}},
-        "models": {model: f"{PROVIDER}/{model}" for model in MODELS},
+        "providers": {PROVIDER: _server(site.upstream_url), **providers},
+        "models": {model: f"{PROVIDER}/{model}" for model in MODELS} | models,
     }
+
+
+def failing(site: Site) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The providers and models that the measurement of failover asks for: a first target that fails, a healthy one."""
+    never = {"consecutive": PLENTY, "min_calls": PLENTY}
+    providers = {
+        "twin": _server(site.upstream_url),
+        "refused": _server("http://127.0.0.1:1/v1", breaker=never),  # nobody listens there
+        "broken": _server(site.upstream_url, breaker=never),
+        "resting": _server(site.upstream_url, breaker={"consecutive": 1, "rest": "1h", "max_rest": "1h"}),
+    }
+    budget = {"retry": {"budget": "100%"}}
+
+    def model(*targets: str, **more: Any) -> dict[str, Any]:
+        return {"targets": [{"to": target} for target in targets], **more}
+
+    models = {
+        "alone": model(f"{PROVIDER}/bench", retry={"attempts": 1}),
+        "spread": model(f"{PROVIDER}/bench", "twin/bench"),
+        **{
+            name: model(f"{name}/fail", f"{PROVIDER}/bench", strategy="priority", **budget)
+            for name in ("refused", "broken", "resting")
+        },
+    }
+    return providers, models
+
+
+def _server(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "openai", "base_url": url, "api_key": UPSTREAM_KEY, **more}
 
 
 def default_config(site: Site, source: Path = CONFIG) -> dict[str, Any]:

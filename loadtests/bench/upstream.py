@@ -12,6 +12,7 @@ passes through every proxy unchanged:
 | `drip` | at once | a token at once, then one each half second, without end |
 | `idle` | at once | the first token, then silence until the caller leaves |
 | `mute` | never | never |
+| `fail` | status 500 at once | status 500 at once |
 
 `GET /stats` tells the calls open, finished and aborted, and when each abort was noticed (CLOCK_MONOTONIC, which all
 processes of a machine share), by the number that `call-N` in the request's text gives. `POST /reset` forgets them.
@@ -205,6 +206,9 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(answers.STREAM_HEAD + answers.ROLE_FRAME + answers.TOKEN_FRAME)
 
+    def _fail(self, _body: bytes, _tokens: int) -> None:
+        self._end(answers.FAILURE)
+
     def _mute(self, body: bytes, tokens: int) -> None:
         """Say nothing, ever."""
 
@@ -216,6 +220,7 @@ _BEHAVIOURS: dict[bytes, Callable[[Connection, bytes, int], None]] = {
     b"drip": Connection._drip,
     b"idle": Connection._idle,
     b"mute": Connection._mute,
+    b"fail": Connection._fail,
 }
 
 

@@ -40,7 +40,7 @@ def test_the_default_keeps_every_block_and_lifts_the_amounts(site, tmp_path):
     assert lifted["limits"] == {"rpm": PLENTY}
     assert lifted["budget"] == {"usd": PLENTY, "per": "30d"}
     assert "models" not in lifted
-    assert set(document["providers"]) == {"mock", "up"}
+    assert {"mock", "up"} < set(document["providers"])
     assert document["include"] == [str(tmp_path / "more.yaml")]
 
 
