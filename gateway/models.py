@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from gateway.components import Components
 from gateway.config.problems import ConfigError, Problem
@@ -117,17 +117,21 @@ class Models:
     def _chosen(self, entry: ModelEntry, place: str) -> Strategy | None:
         if entry.strategy is None:
             return None
+        place = f"{place}.strategy"
         try:
-            found = self._components.find(entry.strategy, STRATEGIES, f"{place}.strategy")
+            found = self._components.find(entry.strategy, STRATEGIES, place)
+            strategy = found.maker() if isinstance(found.maker, type) else None
         except ConfigError as error:
             self._problems += error.problems
             return None
-        if not (isinstance(found.maker, type) and hasattr(found.maker, "choose")):
-            what = "is no strategy: a class with `sticky`, and `def choose(self, call, among)`"
-            self._problem(f"{place}.strategy", f"{entry.strategy} ({found.origin}) {what}")
+        except Exception as error:  # somebody's own code: anything may go wrong
+            self._problem(place, f"{entry.strategy} cannot be made: {type(error).__name__}: {error}")
             return None
-        strategy: Strategy = found.maker()
-        return strategy
+        if not (hasattr(strategy, "sticky") and hasattr(strategy, "choose")):
+            what = "is no strategy: a class with `sticky`, and `def choose(self, call, among)`"
+            self._problem(place, f"{entry.strategy} ({found.origin}) {what}")
+            return None
+        return cast(Strategy, strategy)
 
     # ---- other models
 

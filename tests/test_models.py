@@ -33,6 +33,13 @@ class NoStrategy:
     """Lacks `choose`."""
 
 
+class Breaks:
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        raise ZeroDivisionError("by zero")
+
+
 Behave = Callable[[Received, Wire], Any]
 
 
@@ -323,6 +330,10 @@ def one(**more: Any) -> dict[str, Any]:
         (one(strategy="cheapest"), "models.m.targets[0].price: strategy: cheapest compares prices"),
         (one(strategy="least_latncy"), "nothing is called 'least_latncy'; did you mean least_latency"),
         (one(strategy=f"{HERE}:NoStrategy"), f"{HERE}:NoStrategy ({HERE}:NoStrategy) is no strategy"),
+        (
+            one(strategy=f"{HERE}:Breaks"),
+            f"{HERE}:Breaks cannot be made: ZeroDivisionError: by zero",
+        ),
         (one(strategy=f"{HERE}:nothing"), "models.m.strategy: tests.test_models has no 'nothing'"),
         (
             {"m": {"targets": [{"to": "mock/echo"}, {"to": "mock/echo"}]}},
