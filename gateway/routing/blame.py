@@ -76,7 +76,7 @@ def may_repeat(error: GatewayError) -> bool:
 
     Not one that stayed silent for as long as it may: it may be at work, and charge for it, and the caller has waited.
     """
-    if isinstance(error, UpstreamTimeout):
+    if isinstance(error, UpstreamTimeout) or error.code == "upstream_auth":
         return False
     return error.retryable and (b"x-should-retry", b"false") not in error.headers
 

@@ -131,4 +131,5 @@ def test_who_says_that_the_same_will_not_do_better_is_not_asked_again() -> None:
     assert may_repeat(of(503))
     assert not may_repeat(of(404))
     assert not may_repeat(UpstreamTimeout("No."))
+    assert not may_repeat(UpstreamError("It refused our key.", code="upstream_auth"))
     assert not may_repeat(of(429, headers=[(b"x-should-retry", b"false")]))
