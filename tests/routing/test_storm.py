@@ -176,7 +176,7 @@ def report(answers: list[Answer], upstreams: list[Upstream]) -> None:
     )
 
 
-TIMEOUT = {"first_byte": "500ms", "first_token": "500ms", "total": "20s"}
+TIMEOUT = {"first_byte": "1500ms", "first_token": "1500ms", "total": "30s"}
 
 
 def survives(count: int) -> tuple[list[Answer], list[Upstream]]:
