@@ -18,6 +18,7 @@ from gateway.seam.errors import (
     UpstreamTimeout,
 )
 from gateway.seam.estimates import Estimates
+from gateway.seam.hot import Hot, HotState
 from gateway.seam.http import Http, HttpAnswer
 from gateway.seam.protocols import Component, Filter, Handler, Middleware, Node, Provider, TextFilter
 from gateway.seam.reply import Given, Head, Reply, Source, fold, unfold
@@ -43,6 +44,8 @@ __all__ = [
     "Given",
     "Handler",
     "Head",
+    "Hot",
+    "HotState",
     "Http",
     "HttpAnswer",
     "Inbound",

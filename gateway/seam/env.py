@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.seam.estimates import Estimates
+from gateway.seam.hot import Hot
 from gateway.seam.http import Http
 from gateway.seam.threads import Threads
 
@@ -68,6 +69,8 @@ class Env:
     `http` is a client for plain requests, `run` the dispatcher (a step's way to call a model), `clock` a
     monotonic clock in seconds, `metrics` the Prometheus registry, `estimates` what is known of tokens before a call.
     `tasks` is where tasks start, `threads` where synchronous code runs that may block.
+    `hot` is what processes share and may be lost: counters, small values,
+    messages.
     """
 
     http: Http
@@ -78,6 +81,7 @@ class Env:
     estimates: Estimates = field(default_factory=Estimates)
     tasks: Tasks = field(init=False)
     threads: Threads = field(init=False)
+    hot: Hot = field(init=False)
     run: "Handler" = field(init=False)
 
     def __post_init__(self) -> None:

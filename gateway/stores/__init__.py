@@ -1,0 +1,1 @@
+"""Hot state: memory of the process, or Redis."""
