@@ -1,0 +1,196 @@
+"""redis-py as we use it: no retries of its own, trust made once, one way to a server, to Sentinels or to a cluster."""
+
+import ssl
+from typing import Any, Protocol
+
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import NoBackoff
+
+from gateway.stores.address import Address
+from gateway.stores.settings import RedisSettings
+
+_UNBOUNDED = 2**31
+"""Of a pool's connections: whoever asks takes turns already, and redis-py raises where one should wait."""
+
+
+class Client(Protocol):
+    """A way to one Redis, however many servers it has."""
+
+    async def command(self, *command: Any) -> Any:
+        """Send one command, and return its answer. Has no deadline of its own."""
+        ...
+
+    async def check(self) -> None:
+        """Raise where any server that keys may be on does not answer."""
+        ...
+
+    async def line(self) -> AbstractConnection:
+        """Make a connection apart, not yet connected, to hear messages on."""
+        ...
+
+    async def forget(self) -> None:
+        """Close idle connections, and forget who was the master and which node has what."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open_client(address: Address, settings: RedisSettings) -> Client:
+    """Make the client for an address; nothing is connected yet. Raises ValueError where certificates cannot be read."""
+    context = _trust(settings) if address.tls else None
+    common: dict[str, Any] = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": settings.timeout,
+        "protocol": 2,
+        "driver_info": None,
+    }
+    user = {
+        "username": settings.username or address.username,
+        "password": settings.password or address.password,
+    }
+    if address.kind == "cluster":
+        return _Cluster(address, common | user, settings, context)
+    if address.kind == "sentinel":
+        return _Pooled(_behind_sentinels(address, common | user, settings, context))
+    where = {"path": address.socket} if address.socket else _at(address.hosts[0])
+    return _Pooled(_pool(common | user | where | {"db": address.database}, context))
+
+
+class _Pooled:
+    """One server, or the master behind Sentinels."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool: Any = pool  # what redis-py does not annotate
+        self._redis: Any = Redis.from_pool(pool)
+
+    async def command(self, *command: Any) -> Any:
+        return await self._redis.execute_command(*command)
+
+    async def check(self) -> None:
+        await self._redis.execute_command("PING")
+
+    async def line(self) -> AbstractConnection:
+        line: AbstractConnection = self._pool.make_connection()
+        return line
+
+    async def forget(self) -> None:
+        await self._pool.disconnect(inuse_connections=False)
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+        if isinstance(self._pool, SentinelConnectionPool):
+            await self._pool.sentinel_manager.aclose()
+
+
+class _Cluster:
+    """A cluster: redis-py learns which node has which keys, and learns again after an error."""
+
+    def __init__(
+        self, address: Address, options: dict[str, Any], settings: RedisSettings, context: ssl.SSLContext | None
+    ) -> None:
+        # A node that does not answer is passed over for the next one only after a time-out of its own.
+        options |= {"socket_timeout": settings.timeout, "max_connections": settings.connections}
+        nodes = [ClusterNode(host, port) for host, port in address.hosts]
+        self._cluster = RedisCluster(startup_nodes=nodes, ssl=context is not None, **options)
+        if context is not None:
+            trusting = {"connection_class": _Secure, "context": context}
+            self._cluster.connection_kwargs.update(trusting)
+            for node in self._cluster.startup_nodes:
+                node.connection_class = _Secure
+                node.connection_kwargs["context"] = context
+
+    async def command(self, *command: Any) -> Any:
+        return await self._cluster.execute_command(*command)
+
+    async def check(self) -> None:
+        await self._cluster.execute_command("PING", target_nodes=RedisCluster.PRIMARIES)
+
+    async def line(self) -> AbstractConnection:
+        await self._cluster.initialize()
+        node = self._cluster.get_random_node()
+        return node.connection_class(**node.connection_kwargs)
+
+    async def forget(self) -> None:
+        await self._cluster.aclose()
+
+    async def aclose(self) -> None:
+        await self._cluster.aclose()
+
+
+class _Trusting:
+    """Hands each connection the one context: redis-py makes one a connection, which reads the system's trust anew."""
+
+    def __init__(self, *, context: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self.ssl_context: Any
+        self.ssl_context.context = context
+
+
+class _Secure(_Trusting, SSLConnection):
+    pass
+
+
+class _SecureMaster(_Trusting, SentinelManagedSSLConnection):
+    pass
+
+
+def _pool(options: dict[str, Any], context: ssl.SSLContext | None) -> ConnectionPool:
+    kind: type[AbstractConnection] = UnixDomainSocketConnection if "path" in options else Connection
+    if context is not None:
+        kind, options = _Secure, options | {"context": context}
+    return ConnectionPool(connection_class=kind, max_connections=_UNBOUNDED, **options)
+
+
+def _behind_sentinels(
+    address: Address, options: dict[str, Any], settings: RedisSettings, context: ssl.SSLContext | None
+) -> SentinelConnectionPool:
+    asking = {
+        "retry": options["retry"],
+        "protocol": 2,
+        "driver_info": None,
+        "username": settings.sentinel_username,
+        "password": settings.sentinel_password,
+        # One that does not answer is passed over for the next one only after a time-out of its own.
+        "socket_timeout": settings.timeout,
+        "socket_connect_timeout": settings.timeout,
+    }
+    sentinels = Sentinel([])  # type: ignore[no-untyped-call]
+    sentinels.sentinels = [Redis.from_pool(_pool(asking | _at(host), context)) for host in address.hosts]
+    options |= {"connection_class": SentinelManagedConnection}
+    if context is not None:
+        options |= {"connection_class": _SecureMaster, "context": context}
+    options |= {"db": address.database, "max_connections": _UNBOUNDED}
+    return SentinelConnectionPool(address.master, sentinels, **options)  # type: ignore[no-untyped-call]
+
+
+def _at(host: tuple[str, int]) -> dict[str, Any]:
+    return {"host": host[0], "port": host[1]}
+
+
+def _trust(settings: RedisSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    named = ""
+    try:
+        if settings.ca_file is not None:
+            named = f"ca_file {settings.ca_file!r}"
+            context.load_verify_locations(cafile=settings.ca_file)
+        if settings.cert_file is not None:
+            named = f"cert_file {settings.cert_file!r}"
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"{named}: {error.strerror or error}") from error
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
