@@ -1,6 +1,12 @@
-"""redis-py as we use it: no retries of its own, trust made once, one way to a server, to Sentinels or to a cluster."""
+"""redis-py as we use it: no retries and no time limits of its own, trust made once, one shape for all kinds of Redis.
 
+Its `socket_timeout` stays off, for it rests on `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation:
+whoever calls sets the one deadline.
+"""
+
+import random
 import ssl
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
@@ -38,7 +44,7 @@ class Client(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Close idle connections, and forget who was the master and which node has what."""
+        """Close idle connections, and forget who was the master and which node has what; ask others first next time."""
         ...
 
     async def aclose(self) -> None:
@@ -51,6 +57,7 @@ def open_client(address: Address, settings: RedisSettings) -> Client:
     context = _trust(settings) if address.tls else None
     common: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
         "socket_connect_timeout": settings.timeout,
         "protocol": 2,
         "driver_info": None,
@@ -60,9 +67,10 @@ def open_client(address: Address, settings: RedisSettings) -> Client:
         "password": settings.password or address.password,
     }
     if address.kind == "cluster":
-        return _Cluster(address, common | user, settings, context)
+        return _Cluster(address.hosts, common | user | {"max_connections": settings.connections}, context)
     if address.kind == "sentinel":
-        return _Pooled(_behind_sentinels(address, common | user, settings, context))
+        asking = {"username": settings.sentinel_username, "password": settings.sentinel_password}
+        return _Pooled(_behind_sentinels(address, common | user, common | asking, context))
     where = {"path": address.socket} if address.socket else _at(address.hosts[0])
     return _Pooled(_pool(common | user | where | {"db": address.database}, context))
 
@@ -73,6 +81,7 @@ class _Pooled:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool: Any = pool  # what redis-py does not annotate
         self._redis: Any = Redis.from_pool(pool)
+        self._sentinels: Any = pool.sentinel_manager if isinstance(pool, SentinelConnectionPool) else None
 
     async def command(self, *command: Any) -> Any:
         return await self._redis.execute_command(*command)
@@ -86,29 +95,39 @@ class _Pooled:
 
     async def forget(self) -> None:
         await self._pool.disconnect(inuse_connections=False)
+        if self._sentinels is not None:
+            random.shuffle(self._sentinels.sentinels)
 
     async def aclose(self) -> None:
         await self._redis.aclose()
-        if isinstance(self._pool, SentinelConnectionPool):
-            await self._pool.sentinel_manager.aclose()
+        if self._sentinels is not None:
+            await self._sentinels.aclose()
 
 
 class _Cluster:
-    """A cluster: redis-py learns which node has which keys, and learns again after an error."""
+    """A cluster. After a failure its nodes are learnt anew from any of those that were known."""
 
     def __init__(
-        self, address: Address, options: dict[str, Any], settings: RedisSettings, context: ssl.SSLContext | None
+        self, hosts: Iterable[tuple[str, int]], options: dict[str, Any], context: ssl.SSLContext | None
     ) -> None:
-        # A node that does not answer is passed over for the next one only after a time-out of its own.
-        options |= {"socket_timeout": settings.timeout, "max_connections": settings.connections}
-        nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        self._cluster = RedisCluster(startup_nodes=nodes, ssl=context is not None, **options)
+        self._seeds = set(hosts)
+        self._known: set[tuple[str, int]] = set()
+        self._options = options
+        self._context = context
+        self._cluster = self._made()
+
+    def _made(self) -> RedisCluster:
+        hosts = list(self._seeds | self._known)
+        random.shuffle(hosts)
+        context = self._context
+        nodes = [ClusterNode(host, port) for host, port in hosts]
+        cluster = RedisCluster(startup_nodes=nodes, ssl=context is not None, **self._options)
         if context is not None:
-            trusting = {"connection_class": _Secure, "context": context}
-            self._cluster.connection_kwargs.update(trusting)
-            for node in self._cluster.startup_nodes:
+            cluster.connection_kwargs.update({"connection_class": _Secure, "context": context})
+            for node in cluster.startup_nodes:
                 node.connection_class = _Secure
                 node.connection_kwargs["context"] = context
+        return cluster
 
     async def command(self, *command: Any) -> Any:
         return await self._cluster.execute_command(*command)
@@ -122,7 +141,9 @@ class _Cluster:
         return node.connection_class(**node.connection_kwargs)
 
     async def forget(self) -> None:
-        await self._cluster.aclose()
+        self._known = {(node.host, int(node.port)) for node in self._cluster.get_nodes()} or self._known
+        old, self._cluster = self._cluster, self._made()
+        await old.aclose()
 
     async def aclose(self) -> None:
         await self._cluster.aclose()
@@ -153,18 +174,8 @@ def _pool(options: dict[str, Any], context: ssl.SSLContext | None) -> Connection
 
 
 def _behind_sentinels(
-    address: Address, options: dict[str, Any], settings: RedisSettings, context: ssl.SSLContext | None
+    address: Address, options: dict[str, Any], asking: dict[str, Any], context: ssl.SSLContext | None
 ) -> SentinelConnectionPool:
-    asking = {
-        "retry": options["retry"],
-        "protocol": 2,
-        "driver_info": None,
-        "username": settings.sentinel_username,
-        "password": settings.sentinel_password,
-        # One that does not answer is passed over for the next one only after a time-out of its own.
-        "socket_timeout": settings.timeout,
-        "socket_connect_timeout": settings.timeout,
-    }
     sentinels = Sentinel([])  # type: ignore[no-untyped-call]
     sentinels.sentinels = [Redis.from_pool(_pool(asking | _at(host), context)) for host in address.hosts]
     options |= {"connection_class": SentinelManagedConnection}

@@ -1,0 +1,34 @@
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from gateway.seam import Env
+from gateway.stores.redis import Redis
+from gateway.stores.settings import RedisSettings
+from tests.servers import RedisServer
+
+Opened = Callable[..., Awaitable[Redis]]
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A server of the test's own, to be broken."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opened]:
+    """Makes stores, each as a process of its own has it; closes them after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make(url: str, env: Env | None = None, **settings: Any) -> Redis:
+            store = Redis(RedisSettings(url=url, **settings))
+            await store.start(Env(http=None, metrics=CollectorRegistry()) if env is None else env)
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield make
