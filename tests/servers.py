@@ -1,5 +1,6 @@
-"""Real Redis servers for tests: single ones, Sentinels, a cluster. They are killed with the tests, however those end."""
+"""Real Redis servers for tests: single ones, Sentinels, a cluster. They die with the tests, however those end."""
 
+import asyncio
 import ctypes
 import importlib.util
 import os
@@ -115,12 +116,16 @@ class RedisServer:
 
 
 @contextmanager
-def sentinels(count: int = 3, replicas: int = 1, master: str = "mymaster") -> "Iterator[tuple[list[RedisServer], ...]]":
+def sentinels(
+    count: int = 3, replicas: int = 1, master: str = "mymaster"
+) -> Iterator[tuple[list[RedisServer], list[RedisServer]]]:
     """A master with replicas, and Sentinels that watch them and fail over within a second or two."""
     with ExitStack() as stack:
         first = stack.enter_context(RedisServer())
         others = [
-            stack.enter_context(RedisServer("--replicaof", "127.0.0.1", str(first.port), "--repl-diskless-sync-delay", "0"))
+            stack.enter_context(
+                RedisServer("--replicaof", "127.0.0.1", str(first.port), "--repl-diskless-sync-delay", "0")
+            )
             for _ in range(replicas)
         ]
         rules = (
@@ -182,6 +187,13 @@ def wait_for(true: Callable[[], bool], what: str, seconds: float = 15) -> None:
         if time.monotonic() > until:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.01)
+
+
+async def until(true: Callable[[], object], seconds: float = 10) -> None:
+    """`wait_for` in a loop that goes on meanwhile."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 (what is waited for tells nobody)
+            await asyncio.sleep(0.005)
 
 
 def _die_with_parent() -> None:

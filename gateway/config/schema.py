@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.config.positions import Positions
 from gateway.config.routing import Count, ModelEntry, ModelName, Name
+from gateway.config.state import RedisSettings
 from gateway.seam.settings import Duration, Settings, Size
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}$", extra={"expected": "64 hexadecimal digits"})]
@@ -206,8 +207,8 @@ class Config(Settings, dict=True):
     """Further files, relative to this one, whose blocks are added; a name stands in one of them only."""
     server: Server = msgspec.field(default_factory=Server)
     """Where the gateway listens."""
-    state: State = "memory"
-    """Where limits, cache and breakers are kept: `memory` of each process, or a Redis that all share."""
+    state: State | RedisSettings = "memory"
+    """What processes share and may lose: `memory` of each process, or a Redis, by its URL or with settings."""
     database: Database | None = None
     """Where conversations, runs, keys and usage are kept."""
     auth: Auth | None = None

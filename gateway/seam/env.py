@@ -68,9 +68,8 @@ class Env:
 
     `http` is a client for plain requests, `run` the dispatcher (a step's way to call a model), `clock` a
     monotonic clock in seconds, `metrics` the Prometheus registry, `estimates` what is known of tokens before a call.
-    `tasks` is where tasks start, `threads` where synchronous code runs that may block.
-    `hot` is what processes share and may be lost: counters, small values,
-    messages.
+    `tasks` is where tasks start, `threads` where synchronous code runs that may block. `hot` is what
+    processes share and may be lost: counters, small values, messages.
     """
 
     http: Http

@@ -21,8 +21,8 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import NoBackoff
 
+from gateway.config.state import RedisSettings
 from gateway.stores.address import Address
-from gateway.stores.settings import RedisSettings
 
 _UNBOUNDED = 2**31
 """Of a pool's connections: whoever asks takes turns already, and redis-py raises where one should wait."""

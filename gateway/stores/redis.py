@@ -5,6 +5,7 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge
 
+from gateway.config.state import RedisSettings
 from gateway.seam.env import Env, Tasks
 from gateway.stores.address import Address
 from gateway.stores.client import open_client
@@ -12,7 +13,6 @@ from gateway.stores.hot import HotState, milliseconds
 from gateway.stores.link import LOST, Link
 from gateway.stores.memory import Memory
 from gateway.stores.post import Post
-from gateway.stores.settings import RedisSettings
 
 FORMAT = 1
 """The version of all that is written. It stands in each name, so that releases that differ in it do not meet."""

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.config.state import RedisSettings
 from gateway.seam import Env
 from gateway.stores.redis import Redis
-from gateway.stores.settings import RedisSettings
 from tests.servers import RedisServer
 
 Opened = Callable[..., Awaitable[Redis]]

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from gateway.config.state import RedisSettings
 from gateway.seam import Env, Hot
 from gateway.stores.memory import Memory
 from gateway.stores.redis import Redis
-from gateway.stores.settings import RedisSettings
 from tests.servers import RedisServer
 
 KEYS = st.sampled_from(["a", "b", "a b", "ü{x}", ""])

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.servers import RedisServer, cluster, sentinels
+from tests.servers import RedisServer, cluster, sentinels, until
 from tests.stores.conftest import Opened
-from tests.stores.test_redis import until
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +80,7 @@ async def test_tls_that_is_not_trusted_is_told(relay: int, opened: Opened) -> No
     assert "CERTIFICATE_VERIFY_FAILED" in store.state().error
 
 
-async def test_tls_for_another_host_is_told(
-    relay: int, opened: Opened, authority: trustme.CA, tmp_path: Path
-) -> None:
+async def test_tls_for_another_host_is_told(relay: int, opened: Opened, authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     store = await opened(f"rediss://127.0.0.1:{relay}", ca_file=str(tmp_path / "ca.pem"))
     assert not store.state().up

@@ -5,9 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from tests.servers import RedisServer
+from tests.servers import RedisServer, until
 from tests.stores.conftest import Opened
-from tests.stores.test_redis import until
 
 
 async def test_each_process_hears_each_message_once(server: RedisServer, opened: Opened) -> None:

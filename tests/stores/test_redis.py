@@ -10,14 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.seam import Env
 from gateway.stores.redis import Redis
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer, free_port, until
 from tests.stores.conftest import Opened
-
-
-async def until(true, seconds=10):
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 async def test_values_and_counters(server: RedisServer, opened: Opened) -> None:
@@ -122,7 +116,7 @@ async def test_killed_and_restarted_over_and_over(server: RedisServer, opened: O
     joins: list[int] = []
     store.subscribe("c", lambda message: None, lambda: joins.append(1))
     await until(lambda: joins)
-    for round_ in range(2):
+    for turn in range(2):
         await asyncio.gather(*(store.set(f"k{n}", b"1", 60) for n in range(40)))
         server.kill()
         for _ in range(100):
@@ -130,10 +124,10 @@ async def test_killed_and_restarted_over_and_over(server: RedisServer, opened: O
             assert await store.get("a") == b"mine"
         assert not store.state().up
         server.start()
-        await until(lambda: store.state().up and len(joins) > round_ + 1)
+        await until(lambda wanted=turn + 2: store.state().up and len(joins) >= wanted)
         assert await store.get("a") is None
-        await store.set("b", b"%d" % round_, 60)
-        assert server.ask("GET", "gateway:1:b") == b"%d" % round_
+        await store.set("b", b"%d" % turn, 60)
+        assert server.ask("GET", "gateway:1:b") == b"%d" % turn
 
 
 async def test_down_at_the_start(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
@@ -246,7 +240,7 @@ async def test_what_waits_to_be_sent_is_sent_at_the_end(server: RedisServer, ope
 
 
 async def test_the_start_needs_no_server_to_be_refused_a_url() -> None:
-    from gateway.stores.settings import RedisSettings
+    from gateway.config.state import RedisSettings
 
     with pytest.raises(ValueError, match="expected one of redis://"):
         Redis(RedisSettings(url="http://:secret@host"))
