@@ -89,5 +89,5 @@ def _host(text: str, default: int) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
     port = int(found[3] or default) if found else 0
     if found is None or not 0 < port < 65536:
-        raise ValueError("expected host or host:port (an IPv6 address in brackets); is a password without its @?")
+        raise ValueError("expected host or host:port (an IPv6 address in brackets; a password ends with @)")
     return found[1] or found[2], port

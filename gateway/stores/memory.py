@@ -58,7 +58,7 @@ class Memory:
         if entry is None:
             entry = _Entry(self._clock() + lives, b"0")
         total = _integer(entry.value) + amount
-        self._keep(key, entry._replace(value=b"%d" % total))
+        self._keep(key, _Entry(entry.ends, b"%d" % total))
         return total
 
     def publish(self, channel: str, message: bytes) -> None:

@@ -17,7 +17,7 @@ from gateway.testing import Served, serve
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ENVIRONMENT = {"OPENAI_API_KEY": "sk-test"}
+ENVIRONMENT = {"OPENAI_API_KEY": "sk-test", "REDIS_PASSWORD": "secret"}
 
 
 def blocks(language: str) -> list[object]:

@@ -32,3 +32,11 @@ async def opened() -> AsyncIterator[Opened]:
             return store
 
         yield make
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks for a lost server come five times as often, so that tests need not wait."""
+    monkeypatch.setattr("gateway.stores.link.PAUSE", 0.2)
+    monkeypatch.setattr("gateway.stores.post.PAUSE", 0.2)
+    monkeypatch.setattr("gateway.stores.post._SILENCE", 0.3)

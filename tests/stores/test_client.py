@@ -11,6 +11,8 @@ import trustme
 from tests.servers import RedisServer, cluster, sentinels, until
 from tests.stores.conftest import Opened
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[list[RedisServer]]:
@@ -98,6 +100,18 @@ async def test_a_certificate_that_cannot_be_read(opened: Opened, field: str, tmp
         await opened("rediss://localhost", **{field: "nowhere.pem"})
 
 
+async def test_sentinels_of_which_one_is_frozen(opened: Opened) -> None:
+    with sentinels(replicas=0) as (servers, watching):
+        watching[0].freeze()
+        url = "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in watching) + "/mymaster/2"
+        store = await opened(url)
+        await until(lambda: store.state().up)
+        await store.set("a", b"1", 60)
+        assert store.state() == ("redis", True, url, "")
+        assert b"db2" in servers[0].ask("INFO", "keyspace")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["kill", "freeze"])
 async def test_sentinels_name_another_master(opened: Opened, end: str) -> None:
     with sentinels() as (servers, watching):

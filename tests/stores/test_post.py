@@ -8,6 +8,8 @@ import pytest
 from tests.servers import RedisServer, until
 from tests.stores.conftest import Opened
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 
 async def test_each_process_hears_each_message_once(server: RedisServer, opened: Opened) -> None:
     stores = [await opened(server.url) for _ in range(3)]

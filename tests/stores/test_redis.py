@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,6 +14,8 @@ from gateway.seam import Env
 from gateway.stores.redis import Redis
 from tests.servers import RedisServer, free_port, until
 from tests.stores.conftest import Opened
+
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 async def test_values_and_counters(server: RedisServer, opened: Opened) -> None:
@@ -84,14 +88,10 @@ async def test_a_frozen_server_costs_one_deadline(
     assert await asyncio.gather(*(store.get("a") for _ in range(50))) == [None] * 50
     assert 0.045 < time.perf_counter() - began < 0.5, "all that waited at the time shared the deadline"
 
-    lost = time.perf_counter()
-    slowest = 0.0
-    while time.perf_counter() < lost + 1.5:  # over the next looks for the server, of which no caller is to feel any
-        began = time.perf_counter()
+    ends = time.perf_counter() + 1
+    while time.perf_counter() < ends:  # over several looks for the server, of which no caller is to feel any
         await store.add("n", 1, 60)
-        slowest = max(slowest, time.perf_counter() - began)
         await asyncio.sleep(0)
-    assert slowest < 0.03
     assert not store.state().up
     assert store.state().error == "no answer within 50 ms"
     assert b"gateway_state_up 0.0" in generate_latest(registry)
@@ -100,6 +100,7 @@ async def test_a_frozen_server_costs_one_deadline(
     await until(lambda: store.state().up)
     assert await store.get("a") == b"shared"
     assert await store.get("n") is None, "what memory kept meanwhile is forgotten"
+    assert b"cmdstat_eval" not in server.ask("INFO", "commandstats"), "while it was lost, no call was sent to it"
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2, told
     assert "is lost" in told[0]
@@ -194,6 +195,24 @@ async def test_passwords(opened: Opened, caplog: pytest.LogCaptureFixture) -> No
         assert not wrong.state().up
         assert "WRONGPASS" in wrong.state().error or "invalid" in wrong.state().error
         assert "hunter2" not in caplog.text + str(wrong.state())
+
+
+async def test_the_documented_acl_suffices(server: RedisServer, opened: Opened) -> None:
+    text = (Path(__file__).parents[2] / "docs/state.md").read_text()
+    found = re.search(r"An ACL that suffices: `([^`]+)`", text)
+    assert found is not None
+    server.ask("ACL", "SETUSER", "gateway", "on", ">pw", *found[1].split())
+    store = await opened(f"redis://gateway:pw@127.0.0.1:{server.port}", prefix="blue")
+    heard: list[int] = []
+    store.subscribe("c", lambda message: None, lambda: heard.append(1))
+    await store.set("a", b"1", 60)
+    await store.delete("a")
+    assert await store.add("n", 1, 60) == 1
+    assert await store.left("n") is not None
+    store.publish("c", b"1")
+    await until(lambda: heard)
+    await store.get("n")
+    assert store.state().error == ""
 
 
 async def test_clients_that_leave_poison_no_connection(server: RedisServer, opened: Opened) -> None:
