@@ -36,7 +36,6 @@ from gateway.routing.health import report
 from gateway.seam import (
     Env,
     Handler,
-    Hot,
     Middleware,
     Provider,
     owned,
@@ -84,7 +83,7 @@ class Gateway:
         )
         problems: list[Problem] = []
         self._strict: dict[str, bool] = {}
-        self.env.hot = self._hot(problems)
+        self.env.hot = chosen(config, problems, self.notes)
         self._components = Components()
         self.rings = build_rings(config, self._components, self.env, problems)
         """The middlewares that calls pass, by ring, the outermost first; beside them metrics stand outside all."""
@@ -168,20 +167,6 @@ class Gateway:
         for ring_name, layers in self.rings.items():
             for layer in layers:
                 yield f"{layer.name} (in the {ring_name} ring)", layer.component
-
-    def _hot(self, problems: list[Problem]) -> Hot:
-        workers = self.config.server.workers
-        try:
-            hot = chosen(self.config.state)
-        except ValueError as error:
-            problems.append(Problem("state", str(error)))
-            return Memory()
-        if isinstance(hot, Memory) and workers > 1:
-            self.notes.append(
-                f"state: each of the {workers} workers learns for itself what fails and rests; "
-                "with a Redis (state: redis://host:6379/0) they share it"
-            )
-        return hot
 
     def _ring(self, name: str) -> list[Middleware]:
         return [layer.middleware for layer in self.rings[name]]

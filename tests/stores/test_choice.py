@@ -7,19 +7,23 @@ import pytest
 
 from gateway.build import Gateway
 from gateway.config.problems import ConfigError
-from gateway.config.state import RedisSettings
-from gateway.stores.choice import chosen
 from gateway.stores.memory import Memory
 from gateway.stores.redis import Redis
 
 MOCK = {"providers": {"mock": {"type": "mock"}}}
 
 
-def test_choices() -> None:
-    assert isinstance(chosen(None), Memory)
-    assert isinstance(chosen("memory"), Memory)
-    assert isinstance(chosen("redis://h"), Redis)
-    assert isinstance(chosen(RedisSettings(url="redis+cluster://h")), Redis)
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (None, Memory),
+        ("memory", Memory),
+        ("redis://h", Redis),
+        ({"url": "redis+cluster://h"}, Redis),
+    ],
+)
+def test_choices(state: object, kind: type) -> None:
+    assert isinstance(Gateway.load(MOCK | {"state": state}).env.hot, kind)
 
 
 def test_without_it_nothing_of_redis_is_imported() -> None:
