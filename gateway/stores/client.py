@@ -1,7 +1,7 @@
 """redis-py as we use it: no retries and no time limits of its own, trust made once, one shape for all kinds of Redis.
 
 Its `socket_timeout` stays off, for it rests on `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation:
-whoever calls sets the one deadline.
+whoever calls sets the one deadline, over connecting too.
 """
 
 import random
@@ -58,7 +58,7 @@ def open_client(address: Address, settings: RedisSettings) -> Client:
     common: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": None,
-        "socket_connect_timeout": settings.timeout,
+        "socket_connect_timeout": None,
         "protocol": 2,
         "driver_info": None,
     }
@@ -66,10 +66,13 @@ def open_client(address: Address, settings: RedisSettings) -> Client:
         "username": settings.username or address.username,
         "password": settings.password or address.password,
     }
+    # Of several, one that cannot be reached is passed over for the next.
+    passing = {"socket_connect_timeout": settings.timeout}
     if address.kind == "cluster":
-        return _Cluster(address.hosts, common | user | {"max_connections": settings.connections}, context)
+        options = common | user | passing | {"max_connections": settings.connections}
+        return _Cluster(address.hosts, options, context)
     if address.kind == "sentinel":
-        asking = {"username": settings.sentinel_username, "password": settings.sentinel_password}
+        asking = passing | {"username": settings.sentinel_username, "password": settings.sentinel_password}
         return _Pooled(_behind_sentinels(address, common | user, common | asking, context))
     where = {"path": address.socket} if address.socket else _at(address.hosts[0])
     return _Pooled(_pool(common | user | where | {"db": address.database}, context))

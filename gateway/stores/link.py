@@ -57,8 +57,14 @@ class Link:
         if self.error:
             return LOST
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
-                return await self._client.command(*command)
+            async with asyncio.timeout(None) as limit:
+                loop = asyncio.get_running_loop()
+                timer = loop.call_later(self._timeout, self._expire, limit, loop.time() + self._timeout)
+                try:
+                    async with self._turns:
+                        return await self._client.command(*command)
+                finally:
+                    timer.cancel()
         except ResponseError as error:
             if "not an integer" in str(error) or "overflow" in str(error):
                 raise ValueError("the key holds what is no integer, or the sum is out of range") from None
@@ -66,6 +72,12 @@ class Link:
         except Exception as error:  # whatever the library raises on its way, a caller has memory to go on with
             self.lose(error)
         return LOST
+
+    def _expire(self, limit: asyncio.Timeout, due: float) -> None:
+        """The deadline has come. Where this process itself stood still past it, the answer may have come meanwhile."""
+        now = asyncio.get_running_loop().time()
+        late = now - due > self._timeout / 2
+        limit.reschedule(now + self._timeout if late else now)
 
     def lose(self, error: Exception) -> None:
         """The server cannot be used. Told once; what comes after is one and the same loss."""

@@ -1,5 +1,6 @@
 """Hot state in a Redis that processes share."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from gateway.stores.post import Post
 
 FORMAT = 1
 """The version of all that is written. It stands in each name, so that releases that differ in it do not meet."""
+_GOODBYE = 1.0
+"""Seconds that connections may take to close: a server that is frozen does not say goodbye."""
 _ADD = "redis.call('SET',KEYS[1],0,'PX',ARGV[2],'NX') return redis.call('INCRBY',KEYS[1],ARGV[1])"
 
 
@@ -61,7 +64,8 @@ class Redis:
         await self._post.aclose()
         self._link.close()
         await self._tasks.drain()
-        await self._client.aclose()
+        async with asyncio.timeout(_GOODBYE):
+            await self._client.aclose()
 
     async def get(self, key: str) -> bytes | None:
         """See `Hot`."""

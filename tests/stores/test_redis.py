@@ -112,6 +112,18 @@ async def test_a_frozen_server_costs_one_deadline(
     assert counted > 100
 
 
+async def test_a_process_that_stood_still_does_not_blame_the_server(server: RedisServer, opened: Opened) -> None:
+    """A throttled container or a long pause is not the server's: its answers are there when the process goes on."""
+    store = await opened(server.url)
+    await store.set("a", b"1", 60)
+    for _ in range(5):
+        calls = [asyncio.get_running_loop().create_task(store.get("a")) for _ in range(8)]
+        await asyncio.sleep(0)
+        time.sleep(0.2)  # noqa: ASYNC251 (this is the pause)
+        assert await asyncio.gather(*calls) == [b"1"] * 8
+    assert store.state().up
+
+
 async def test_killed_and_restarted_over_and_over(server: RedisServer, opened: Opened) -> None:
     store = await opened(server.url)
     joins: list[int] = []
