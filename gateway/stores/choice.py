@@ -19,8 +19,11 @@ def chosen(config: Config, problems: list[Problem], notes: list[str]) -> Hot:
         return Memory()
     from gateway.stores.redis import Redis  # noqa: PLC0415 (7 MB, only where it is wanted)
 
+    settings = RedisSettings(url=state) if isinstance(state, str) else state
+    if not settings.verify:
+        notes.append("state.verify: false: whoever answers at its address is trusted; for a laboratory only")
     try:
-        return Redis(RedisSettings(url=state) if isinstance(state, str) else state)
+        return Redis(settings)
     except ValueError as error:
         problems.append(Problem("state", str(error)))
         return Memory()

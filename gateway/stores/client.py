@@ -53,7 +53,11 @@ class Client(Protocol):
 
 
 def open_client(address: Address, settings: RedisSettings) -> Client:
-    """Make the client for an address; nothing is connected yet. Raises ValueError where certificates cannot be read."""
+    """Make the client for an address; nothing is connected yet.
+
+    Raises ValueError where settings do not fit the address, or certificates cannot be read.
+    """
+    _check(address, settings)
     context = _trust(settings) if address.tls else None
     common: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
@@ -190,6 +194,14 @@ def _behind_sentinels(
 
 def _at(host: tuple[str, int]) -> dict[str, Any]:
     return {"host": host[0], "port": host[1]}
+
+
+def _check(address: Address, settings: RedisSettings) -> None:
+    """What would be ignored is an error: nobody is to believe that a connection is encrypted which is not."""
+    if not address.tls and (settings.ca_file or settings.cert_file or not settings.verify):
+        raise ValueError(f"ca_file, cert_file and verify are for TLS, and {address} has none; begin it with rediss")
+    if address.kind != "sentinel" and (settings.sentinel_username or settings.sentinel_password):
+        raise ValueError(f"sentinel_username and sentinel_password are for redis+sentinel://, found {address}")
 
 
 def _trust(settings: RedisSettings) -> ssl.SSLContext:

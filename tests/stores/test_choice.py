@@ -41,6 +41,9 @@ def test_without_it_nothing_of_redis_is_imported() -> None:
         ("redos://:hunter2@h", "state: expected one of redis://"),
         ({"url": "redis://:hunter2@h:x"}, "state: expected host or host:port"),
         ({"url": "rediss://h", "ca_file": "nowhere.pem"}, "state: ca_file 'nowhere.pem'"),
+        ({"url": "redis://h", "ca_file": "ca.pem"}, "state: ca_file, cert_file and verify are for TLS"),
+        ({"url": "redis+cluster://:hunter2@h", "verify": False}, "redis+cluster://h:6379 has none"),
+        ({"url": "redis://h", "sentinel_password": "hunter2"}, "are for redis+sentinel://, found redis://h:6379"),
         ({"url": "redis://h", "prefix": ""}, "prefix"),
         ({"url": "redis://h", "timeout": 0}, "timeout"),
         ({"url": "redis://h", "connections": 0}, "connections"),
@@ -60,6 +63,11 @@ def test_workers_without_a_redis_are_told() -> None:
     assert any(note in line for line in Gateway.load(MOCK | {"server": {"workers": 2}}).notes)
     for config in ({}, {"server": {"workers": 2}, "state": "redis://h"}):
         assert not any(note in line for line in Gateway.load(MOCK | config).notes)
+
+
+def test_trust_in_anyone_is_told() -> None:
+    gateway = Gateway.load(MOCK | {"state": {"url": "rediss://h", "verify": False}})
+    assert any("state.verify: false" in note for note in gateway.notes)
 
 
 def test_a_password_comes_from_the_environment() -> None:
