@@ -92,10 +92,10 @@ class Post:
             try:
                 await self._hear()
             except Exception as error:  # whatever the library raises: we come again
-                if not self.hearing:  # this was a try to connect, and not the end of a connection that was well
+                heard, self.hearing = self.hearing, False
+                if not heard:  # this was a try to connect, and not the end of a connection that was well
                     self._link.lose(error)
-                    await asyncio.sleep(PAUSE)
-            self.hearing = False
+                await asyncio.sleep(PAUSE / 10 if heard else PAUSE)
 
     async def _hear(self) -> None:
         """Connect, and deliver what comes for as long as the connection lives."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter, Gauge
+from redis.exceptions import RedisError
 
 from gateway.config.state import RedisSettings
 from gateway.seam.env import Env, Tasks
@@ -28,8 +30,6 @@ class Redis:
     What memory kept while the server was lost is forgotten when it is back. Raises ValueError where the URL or a
     certificate cannot be read; the message does not show the URL.
     """
-
-    Settings = RedisSettings
 
     def __init__(self, settings: RedisSettings) -> None:
         self._address = Address.parse(settings.url)
@@ -64,8 +64,9 @@ class Redis:
         await self._post.aclose()
         self._link.close()
         await self._tasks.drain()
-        async with asyncio.timeout(_GOODBYE):
-            await self._client.aclose()
+        with suppress(TimeoutError, RedisError):
+            async with asyncio.timeout(_GOODBYE):
+                await self._client.aclose()
 
     async def get(self, key: str) -> bytes | None:
         """See `Hot`."""
