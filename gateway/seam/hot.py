@@ -61,8 +61,8 @@ class Hot(Protocol):
         """Call `hear` with each message of a channel, from the start of the store on, as long as it is open.
 
         `joined` is called whenever messages of others begin to come: once at the start, and after each time when some
-        may have been missed; never where there are no others (`state: memory`). Both run in the event loop and must not block. Messages come from other processes, which
-        may be of another version: check them.
+        may have been missed; never where there are no others (`state: memory`). Both run in the event loop and must
+        not block. Messages come from other processes, which may be of another version: check them.
         """
         ...
 
