@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gateway.config.schema import Config, KeyEntry, Orchestrator
 
-_BLOCKS = ("state", "database", "cache", "security", "chains", "graphs")
+_BLOCKS = ("database", "cache", "security", "chains", "graphs")
 _DOES_NOTHING = "known, but not built yet: it does nothing"
 
 

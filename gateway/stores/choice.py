@@ -10,7 +10,7 @@ from gateway.stores.memory import Memory
 def chosen(config: Config, problems: list[Problem], notes: list[str]) -> Hot:
     """The store that `state:` means; what is wrong with it goes to `problems`, what a person should know to `notes`."""
     state, workers = config.state, config.server.workers
-    if state is None or state == "memory":
+    if state == "memory":
         if workers > 1:
             notes.append(
                 f"state: each of the {workers} workers learns for itself what fails and rests; "

@@ -16,7 +16,6 @@ MOCK = {"providers": {"mock": {"type": "mock"}}}
 @pytest.mark.parametrize(
     ("state", "kind"),
     [
-        (None, Memory),
         ("memory", Memory),
         ("redis://h", Redis),
         ({"url": "redis+cluster://h"}, Redis),
@@ -38,7 +37,9 @@ def test_without_it_nothing_of_redis_is_imported() -> None:
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ("redos://:hunter2@h", "state: expected one of redis://"),
+        ("redos://:hunter2@h", "state: expected memory, or a URL"),
+        ("redis://:hunter2@h?x=1", "state: a URL takes no ?options"),
+        ({"url": "redos://:hunter2@h"}, "state: expected one of redis://"),
         ({"url": "redis://:hunter2@h:x"}, "state: expected host or host:port"),
         ({"url": "rediss://h", "ca_file": "nowhere.pem"}, "state: ca_file 'nowhere.pem'"),
         ({"url": "redis://h", "ca_file": "ca.pem"}, "state: ca_file, cert_file and verify are for TLS"),
@@ -47,7 +48,7 @@ def test_without_it_nothing_of_redis_is_imported() -> None:
         ({"url": "redis://h", "prefix": ""}, "prefix"),
         ({"url": "redis://h", "timeout": 0}, "timeout"),
         ({"url": "redis://h", "connections": 0}, "connections"),
-        ({"url": "redis://h", "key_file": "k.pem"}, "key_file needs cert_file"),
+        ({"url": "redis://h", "key_file": "k.pem"}, "key_file: needs cert_file"),
         ({"url": "redis://h", "pasword": "hunter2"}, "pasword"),
     ],
 )
