@@ -22,11 +22,14 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Opened]:
-    """Makes stores, each as a process of its own has it; closes them after the test."""
+    """Makes stores, each as a process of its own has it; closes them after the test.
+
+    Unless a test is about the deadline, that is long: a busy machine is no failure of the server's.
+    """
     async with AsyncExitStack() as stack:
 
         async def make(url: str, env: Env | None = None, **settings: Any) -> Redis:
-            store = Redis(RedisSettings(url=url, **settings))
+            store = Redis(RedisSettings(url=url, **({"timeout": 1.0} | settings)))
             await store.start(Env(http=None, metrics=CollectorRegistry()) if env is None else env)
             stack.push_async_callback(store.aclose)
             return store

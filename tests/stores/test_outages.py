@@ -82,4 +82,8 @@ async def test_no_request_fails(caplog: pytest.LogCaptureFixture) -> None:
             figures = f"slowest: {quiet:.3f} s at first, {frozen:.3f} frozen, {killed:.3f} killed"
             assert max(frozen, killed) < quiet + 0.05 + 0.4, f"{figures}: a deadline, and a busy machine's noise"
     told = [record.getMessage() for record in caplog.records if "state:" in record.getMessage()]
-    assert [" is lost" in line for line in told] == [True, False, True, False], told
+    assert len(told) >= 4, told
+    assert [" is lost" in line for line in told] == [number % 2 == 0 for number in range(len(told))], (
+        "in turn, once each"
+    )
+    assert len(told) < 20, told

@@ -81,7 +81,8 @@ async def test_a_frozen_server_costs_one_deadline(
     server: RedisServer, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = CollectorRegistry()
-    store = await opened(server.url, Env(http=None, metrics=registry))
+    store = await opened(server.url, Env(http=None, metrics=registry), timeout=0.05)
+    await until(lambda: store.state().up)
     await store.set("a", b"shared", 60)
     server.freeze()
     began = time.perf_counter()
@@ -114,12 +115,15 @@ async def test_a_frozen_server_costs_one_deadline(
 
 async def test_a_process_that_stood_still_does_not_blame_the_server(server: RedisServer, opened: Opened) -> None:
     """A throttled container or a long pause is not the server's: its answers are there when the process goes on."""
-    store = await opened(server.url)
+    store = await opened(server.url, timeout=0.2)
+    joined = asyncio.Event()
+    store.subscribe("c", lambda message: None, joined.set)
+    await joined.wait()
     await store.set("a", b"1", 60)
-    for _ in range(5):
+    for _ in range(3):
         calls = [asyncio.get_running_loop().create_task(store.get("a")) for _ in range(8)]
         await asyncio.sleep(0)
-        time.sleep(0.2)  # noqa: ASYNC251 (this is the pause)
+        time.sleep(0.5)  # noqa: ASYNC251 (this is the pause)
         assert await asyncio.gather(*calls) == [b"1"] * 8
     assert store.state().up
 
