@@ -33,6 +33,7 @@ from gateway.providers.openai import OpenAI
 from gateway.providers.presets import PRESETS, preset
 from gateway.routing.backend import named
 from gateway.routing.health import report
+from gateway.routing.shared import SharedRests
 from gateway.seam import (
     Env,
     Handler,
@@ -42,7 +43,6 @@ from gateway.seam import (
     ring,
 )
 from gateway.stores.choice import chosen
-from gateway.stores.memory import Memory
 from gateway.targets import Targets, Vendor
 from gateway.telemetry.metrics import Metrics
 from gateway.translate.chat_messages import ChatOnMessages
@@ -95,6 +95,8 @@ class Gateway:
         self.notes += off.values()
         self.targets = self._build_targets(off, problems)
         """The state of every target, and the probes."""
+        if self.env.hot.state().kind != "memory":
+            self._share_rests()
         models = Models(config, self.targets, self._components, problems)
         self.models = models.plans
         """The models that the file names, as they were built."""
@@ -231,9 +233,16 @@ class Gateway:
         )
         return ring(self._ring("attempt"), named(name, spoken))
 
+    def _share_rests(self) -> None:
+        rests = SharedRests(self.env.hot, self.env.tasks, self.targets.backends, self.targets.rest)
+        self.targets.tell = rests.tell
+        rests.start()
+
     def _health(self) -> dict[str, Any]:
         targets = self.targets
-        return report(targets.backends.values(), self.off, targets.probes.results(), self.env.clock(), time.time())
+        told = report(targets.backends.values(), self.off, targets.probes.results(), self.env.clock(), time.time())
+        state = self.env.hot.state()  # where it is, and why it is lost, is not for everybody: the log says it
+        return told | {"state": {"kind": state.kind, "up": state.up}}
 
     def _default_model(self) -> str | None:
         """What serves requests that name no model: the first provider in the file that has a `model`."""

@@ -86,8 +86,16 @@ DESCRIPTION = Description(
         "Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
         "Health": {
             "type": "object",
-            "required": ["status", "providers"],
-            "properties": {"status": {"enum": ["ok", "degraded"]}, "providers": {"type": "object"}},
+            "required": ["status", "providers", "state"],
+            "properties": {
+                "status": {"enum": ["ok", "degraded"]},
+                "providers": {"type": "object"},
+                "state": {
+                    "type": "object",
+                    "required": ["kind", "up"],
+                    "properties": {"kind": {"enum": ["memory", "redis"]}, "up": {"type": "boolean"}},
+                },
+            },
         },
     },
 )
