@@ -5,6 +5,7 @@ from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
+from msgspec import Raw
 
 from gateway import __version__
 from gateway.providers.embedding_batches import Part, ask_all, split
@@ -240,7 +241,7 @@ def _asking(request: Request) -> bytes:
     options = _members(request).get("stream_options", NULL) if b'"stream_options"' in request.raw else NULL
     if bytes(memoryview(options)[:1]) != b"{":
         return _ASK_USAGE
-    return encode({**open_object(options), "include_usage": True})
+    return encode({**_opened(options), "include_usage": True})
 
 
 def _limited(request: Request) -> bool:
@@ -252,7 +253,11 @@ def _limited(request: Request) -> bool:
 
 def _members(request: Request) -> Object:
     """The body opened no further than its members: a number that nobody can hold is the server's to read."""
+    return _opened(request.raw)
+
+
+def _opened(source: bytes | Raw) -> Object:
     try:
-        return open_object(request.raw)
+        return open_object(source)
     except INVALID as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error

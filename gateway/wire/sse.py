@@ -44,8 +44,9 @@ def find_event(events: bytes, start: bytes) -> int:
 
 def payload(event: bytes) -> bytes:
     """What an event's `data:` lines hold, joined by newlines; empty where there are none."""
-    if event.startswith(b"data: ") and event.find(b"\n") >= len(event) - 2:
-        return event[6:].rstrip(b"\n")
+    text = event.rstrip(b"\n")
+    if text.startswith(b"data: ") and b"\n" not in text:
+        return text[6:]
     return b"\n".join([line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")])
 
 

@@ -374,6 +374,12 @@ def test_a_connection_that_breaks_before_content(doors: Doors, head: bytes, rese
 # ---- forms that were not asked for
 
 
+def test_an_option_whose_name_is_not_utf8_is_the_clients_error(doors: Doors) -> None:
+    body = b'{"model":"named","stream":true,"stream_options":{"\x80":1},"messages":[{"role":"user","content":"x"}]}'
+    answer = doors.post(body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+
 def test_a_stream_that_was_not_asked_for_is_folded(doors: Doors) -> None:
     doors.upstream.script = streaming(*events("Hel", "lo."))
     answer = doors.chat()

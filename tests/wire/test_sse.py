@@ -311,3 +311,10 @@ def test_whatever_comes_in_named_events_are_plain(lines: list[bytes], data: st.D
     out = read_named(*(stream[a:b] for a, b in itertools.pairwise(bounds)))
     for event in NamedDecoder().iter_bytes(iter([out])):
         assert event.data.strip()
+
+
+def test_a_line_behind_data_that_is_no_field_is_not_taken_for_text() -> None:
+    """One byte behind a newline is a line of its own, as any other is."""
+    assert payload(b"data: {}\nx") == b"{}"
+    assert payload(b"data: {}\n\xff\n\n") == b"{}"
+    assert payload(b"data: {}\n\n") == payload(b"data: {}") == b"{}"
