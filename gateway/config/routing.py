@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.attach import Grace
 from gateway.seam.settings import Duration, Settings
 from gateway.seam.timeouts import Timeouts
 
@@ -198,3 +199,5 @@ class ModelEntry(Settings):
     """When a second target is asked while the first is silent. Absent: never."""
     fallback: list[Name] | Fallback = []
     """Other models to turn to: a list, or lists by cause."""
+    attach: Grace = Grace(0)
+    """How long its calls outlive a client that left, so that the retry may join."""
