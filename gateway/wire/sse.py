@@ -44,8 +44,9 @@ def find_event(events: bytes, start: bytes) -> int:
 
 def payload(event: bytes) -> bytes:
     """What an event's `data:` lines hold, joined by newlines; empty where there are none."""
-    if event.startswith(b"data: ") and event.find(b"\n") >= len(event) - 2:
-        return event[6:].rstrip(b"\n")
+    start = event.find(b"\n") + 1 if event.startswith(b"event:") else 0
+    if event.startswith(b"data: ", start) and event.find(b"\n", start) >= len(event) - 2:
+        return event[start + 6 :].rstrip(b"\n")
     return b"\n".join([line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")])
 
 
