@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.providers.events import Events
-from gateway.providers.failures import check, kind_of
+from gateway.providers.failures import check, from_answer, kind_of
 from gateway.providers.request_head import header_lines, lowered, request_head
 from gateway.seam import (
     Batch,

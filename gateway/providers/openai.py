@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.providers.embedding_batches import Part, ask_all, split
 from gateway.providers.events import Events
-from gateway.providers.failures import check, kind_of
+from gateway.providers.failures import check, from_answer, kind_of
 from gateway.providers.request_head import lowered, request_head
 from gateway.seam import (
     Batch,
