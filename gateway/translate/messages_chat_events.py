@@ -6,10 +6,10 @@ from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
+from gateway.translate.chat_thoughts import MARK
 from gateway.translate.chat_views import Delta, Event, Function, Thought, decode
 from gateway.translate.messages_blocks import Block, Blocks
 from gateway.translate.messages_chat_answer import message, sequence_of, stop, use_id
-from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import message_id, messages_usage
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import payload
@@ -100,8 +100,12 @@ class MessagesEvents:
     def _told(self, event: Event) -> Sequence[Chunk]:
         if not is_null(event.usage):
             self._usage = event.usage
-        choice = next((one for one in event.choices or () if not one.index), None)
-        if choice is None or self._done:
+        for choice in event.choices or ():
+            if not choice.index:
+                break
+        else:
+            return _NOTHING
+        if self._done:
             return _NOTHING
         out: list[bytes] = []
         if not self._started:

@@ -179,6 +179,53 @@ async def test_a_call_of_a_plugin_without_a_limit_gets_one(limit: int | None, se
         await provider.aclose()
 
 
+def test_a_conversation_that_began_on_a_chat_model_goes_on(doors: Doors) -> None:
+    """What a chat model thought comes back with a signature that Anthropic would refuse."""
+    thought = {"role": "assistant", "reasoning_content": "Hm.", "content": "4"}
+    with opened() as others:
+        others.upstream.script = answering({"choices": [{"index": 0, "message": thought, "finish_reason": "stop"}]})
+        content = others.messages("up/thinker").json()["content"]
+    assert content[0] == {"type": "thinking", "thinking": "Hm.", "signature": "chat:thinker"}
+    own = {"type": "thinking", "thinking": "Hm.", "signature": "EqQB"}
+    turns = [*USER, {"role": "assistant", "content": content}, *USER, {"role": "assistant", "content": [own]}, *USER]
+    for path, sent in ((PATH, {"max_tokens": 5}), (f"{PATH}/count_tokens", {})):
+        doors.upstream.script = answering({**message("Hello."), "input_tokens": 9})
+        answer = doors.post(json.dumps({"model": "named", "messages": turns, **sent}).encode(), path)
+        assert (answer.status_code, answer.headers["x-gateway-dropped"]) == (200, "messages[1].content[0]")
+        kept = [*turns[:1], {**turns[1], "content": content[1:]}, *turns[2:]]
+        assert doors.last().json == {"model": "deep", "messages": kept, **sent}
+    del content[0]
+    assert "x-gateway-dropped" not in doors.messages("named", messages=turns).headers
+
+
+@pytest.mark.parametrize(
+    ("body", "lacking"),
+    [
+        (b'{"max_tokens":5,"messages":[]}', False),
+        (b' {"model" : "m", "max_tokens"\n:\t5}', False),
+        (b'{"messages":[{"max_tokens":1}],"max_tokens":5 , "stream":true } ', False),
+        (b'{"messages":[],"max_tokens":5,"system":"{"}', False),
+        (b'{"messages":[],"max_tokens":5,"tools":[{"max_tokens":null}]}', False),
+        (b'{"max_tokens":null,"messages":[]}', True),
+        (b'{"messages":[{"max_tokens":5}]}', True),
+        (b'{"messages":[],"metadata":{"max_tokens":5}}', True),
+        (b'{"metadata":{"max_tokens":5},"messages":[]}', True),
+        (b'{"system":"\\"max_tokens\\":5","messages":[]}', True),
+        (b'{"messages":[],"system":"\\"max_tokens\\":5"}', True),
+        (b'{"system":"max_tokens","messages":[]}', True),
+        (b'{"messages":[],"metadata":{"a":"max_tokens","b":5}}', True),
+    ],
+)
+async def test_a_limit_is_found_wherever_it_stands(body: bytes, lacking: bool) -> None:
+    with Upstream(answering(message("Hello."))) as upstream:
+        provider = Anthropic(AnthropicSettings(base_url=upstream.url, max_tokens=77))
+        call = messages_call()
+        call.request = Request("messages", body)
+        await (await provider(call)).whole()
+        assert (b'"max_tokens":77' in upstream.received[-1].body) == lacking
+        await provider.aclose()
+
+
 # ---- what comes back
 
 

@@ -3,6 +3,7 @@
 from loadtests.bench.measure import Measure
 from loadtests.bench.measures.burst import Events, Stream, Whole
 from loadtests.bench.measures.chain import Chain
+from loadtests.bench.measures.dialects import Messages, MessagesStream
 from loadtests.bench.measures.failover import Failover
 from loadtests.bench.measures.latency import Latency
 from loadtests.bench.measures.leave import Leave
@@ -14,6 +15,8 @@ MEASURES: tuple[type[Measure], ...] = (
     Whole,
     Stream,
     Events,
+    Messages,
+    MessagesStream,
     Paced,
     Latency,
     Chain,
