@@ -25,6 +25,7 @@ from gateway.seam.reply import Given, Head, Reply, Source, fold, unfold
 from gateway.seam.request import Request, Text
 from gateway.seam.ring import owned, ring
 from gateway.seam.settings import Duration, Settings, Size
+from gateway.seam.shared import Shared
 from gateway.seam.threads import Threads
 from gateway.seam.timeouts import Timeouts
 from gateway.wire.parts import Key, Part, Usage
@@ -61,6 +62,7 @@ __all__ = [
     "Reply",
     "Request",
     "Settings",
+    "Shared",
     "Size",
     "Source",
     "Target",

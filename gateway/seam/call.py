@@ -152,6 +152,25 @@ class Call:
             depth=self.depth + 1,
         )
 
+    def apart(self) -> "Call":
+        """The same call once more, to be entered and ended apart from this one, with all that was put so far.
+
+        Its Request is a copy. That is the call whose answer several share (`Shared`).
+        """
+        call = Call(
+            self.request.copy(),
+            self.tasks,
+            id=self.id,
+            caller=self.caller,
+            origin=self.origin,
+            deadline=self.deadline,
+            span=self.span,
+            target=self.target,
+            depth=self.depth,
+        )
+        call._state = None if self._state is None else dict(self._state)
+        return call
+
     def put(self, thing: object) -> None:
         """Keep something for those further in, by its type."""
         if self._state is None:
