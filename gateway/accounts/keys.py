@@ -11,12 +11,16 @@ from gateway.seam import Unauthorized
 
 
 class Key:
-    """A caller: the name of its key, and which models it may ask for (globs; `*` is all)."""
+    """A caller: the name of its key, and which models it may ask for (globs; `*` is all).
 
-    __slots__ = ("_models", "name")
+    `attach` is how long its calls wait for a retry once the client has left, in seconds.
+    """
 
-    def __init__(self, name: str, models: Sequence[str] = ("*",)) -> None:
+    __slots__ = ("_models", "attach", "name")
+
+    def __init__(self, name: str, models: Sequence[str] = ("*",), attach: float = 0) -> None:
         self.name = name
+        self.attach = attach
         everything = "*" in models
         self._models = None if everything else re.compile("|".join(map(translate, models)) or r"(?!)")
 
@@ -55,7 +59,7 @@ def keyring(entries: Sequence[KeyEntry]) -> Keyring:
         if digest in keys or entry.name in names:
             problems.append(Problem(place, f"the key {entry.name!r} stands here twice"))
         names.add(entry.name)
-        keys[digest] = Key(entry.name, entry.models)
+        keys[digest] = Key(entry.name, entry.models, entry.attach)
     if problems:
         raise ConfigError(problems)
     return Keyring(keys.items())

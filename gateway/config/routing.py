@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.attach import Grace
 from gateway.seam.settings import Duration, Settings
 from gateway.seam.timeouts import Timeouts
 
@@ -186,6 +187,8 @@ class ModelEntry(Settings):
     """Where its calls go: at least one."""
     aliases: list[Name] = []
     """Other names for it."""
+    attach: Grace = Grace(0)
+    """How long its calls outlive a client that left, so that the retry may join."""
     timeout: Timeouts = msgspec.field(default_factory=Timeouts)
     """How long an attempt may take; `total` bounds all of them together."""
     strategy: Name | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 from msgspec import Meta
 
+from gateway.config.attach import Attach, Grace
 from gateway.config.positions import Positions
 from gateway.config.routing import Count, ModelEntry, ModelName, Name
 from gateway.config.state import RedisSettings
@@ -116,8 +117,8 @@ class KeyEntry(Settings):
     """How much it may ask for."""
     budget: Budget | None = None
     """How much it may spend."""
-    attach: Duration | None = None
-    """How long a call outlives a client that left, so that its retry may join it."""
+    attach: Grace = Grace(0)
+    """How long its calls outlive a client that left, so that the retry may join."""
 
     def __post_init__(self) -> None:
         if (self.key is None) == (self.sha256 is None):
@@ -217,6 +218,8 @@ class Config(Settings, dict=True):
     """Where models are served, by name: `type` and the provider's own settings."""
     models: dict[str, ModelName | ModelEntry] = {}
     """Names that callers may ask for: `provider/model`, or more."""
+    attach: Attach | None = None
+    """Retries that join the call which they repeat. A key's or a model's `attach` is enough for it."""
     cache: Cache | None = None
     """Answers that are kept."""
     security: Security | None = None
@@ -229,6 +232,18 @@ class Config(Settings, dict=True):
     """Bounds of chains and graphs, and what is measured."""
     pipeline: Pipeline | None = None
     """The rings of middlewares, in the place of the default ones."""
+
+    def __post_init__(self) -> None:
+        # What keys and models say of themselves is enough: the block then has its defaults.
+        models = {
+            name: entry.attach
+            for first, entry in self.models.items()
+            if isinstance(entry, ModelEntry) and entry.attach
+            for name in (first, *entry.aliases)
+        }
+        if models or any(key.attach for key in (self.auth.keys if self.auth is not None else ())):
+            given = self.attach or Attach()
+            self.attach = msgspec.structs.replace(given, models={**models, **given.models})
 
     @cached_property
     def positions(self) -> Positions:

@@ -18,4 +18,5 @@ class Stock(NamedTuple):
 
 STOCK: Mapping[str, Stock] = {  # in the order of the default rings, outermost first
     "auth": Stock("gateway.middleware.auth:Auth", ("request",), "auth"),
+    "attach": Stock("gateway.middleware.attach:Attach", ("request",), "attach"),
 }
