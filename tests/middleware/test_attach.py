@@ -618,8 +618,8 @@ async def test_tokens_are_settled_once_and_each_client_is_counted() -> None:
         call.on_end(outer.append)
         await asked(part, call, settling)
     assert len(calls) == 1
-    assert [outcome.usage.output_tokens for outcome in inner] == [3]
-    assert [outcome.usage.output_tokens for outcome in outer] == [3, 3, 3]
+    assert [outcome.usage.output for outcome in inner] == [3]
+    assert [outcome.usage.output for outcome in outer] == [3, 3, 3]
     await part.aclose()
 
 
