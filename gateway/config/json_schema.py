@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from gateway.config.attach import Grace
 from gateway.config.routing import After, ProviderRouting, Share
 from gateway.config.schema import Config, Use
 from gateway.seam.settings import Duration, Size
@@ -32,8 +33,9 @@ _BESIDE: Schema = {
 """What may stand beside every provider's own settings."""
 _LONGEST: Schema = {"type": "number", "minimum": 0, "maximum": 10**11}
 _LARGEST: Schema = {"type": "integer", "minimum": 0, "maximum": 2**60}
-_NUMBERS: Mapping[type[After | Share | Duration | Size], Schema] = {
+_NUMBERS: Mapping[type[After | Grace | Share | Duration | Size], Schema] = {
     After: {**_LONGEST, "exclusiveMinimum": 0},
+    Grace: {**_LONGEST, "type": ["number", "boolean"]},
     Share: {"type": "number", "minimum": 0, "maximum": 1},
     Duration: _LONGEST,
     Size: _LARGEST,

@@ -26,4 +26,4 @@ def _orchestrator(given: Orchestrator) -> Iterator[str]:
 
 
 def _key(key: KeyEntry) -> Iterator[str]:
-    yield from (field for field in ("limits", "budget", "role", "attach") if getattr(key, field) is not None)
+    yield from (field for field in ("limits", "budget", "role") if getattr(key, field) is not None)
