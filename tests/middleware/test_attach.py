@@ -17,7 +17,7 @@ from gateway.config import schema
 from gateway.config.load import parse
 from gateway.config.problems import ConfigError
 from gateway.middleware.attach import Attach
-from gateway.seam import Call, Chunk, Handler, Inbound, InvalidRequest, Outcome, Reply, Shared, owned
+from gateway.seam import Call, Chunk, Handler, Inbound, InvalidRequest, Outcome, Reply, Shared, Size, owned
 from gateway.testing import Background, Received, Wire, answer, chat_call, completion, events
 from tests.doors import USER, Doors, events_of, hello, opened, text_of
 
@@ -223,6 +223,16 @@ def test_usage_reaches_each_client_that_asks_for_it(doors: Doors) -> None:
     gate.let()
     last = events_of(ask(doors, {**C, **RETRY}, **options).content)[-2]
     assert last["usage"]["total_tokens"] == 10
+
+
+def test_what_is_translated_is_joined_as_well(doors: Doors) -> None:
+    Gate(doors).let()
+    ask = {"model": "up/m", "max_tokens": 9, "messages": USER, "stream": True}
+    first, second = (doors.client.post("/v1/messages", json=ask, headers=named("claude")) for _ in range(2))
+    assert b"message_stop" in first.content
+    assert first.content == second.content
+    assert "x-gateway-attached" in second.headers
+    assert len(doors.upstream.received) == 1
 
 
 # ---- not joining
@@ -629,6 +639,34 @@ async def test_before_auth_callers_are_told_apart_by_what_they_send() -> None:
         call = inbound(chat_call(), (b"idempotency-key", b"k"), (b"authorization", secret))
         await asked(part, call, counting(calls))
     assert len(calls) == 2
+    await part.aclose()
+
+
+class Tenant:
+    """A caller that a plugin has told by other means than a key."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def may_use(self, model: str) -> bool:
+        return True
+
+
+async def test_callers_are_told_apart_by_name() -> None:
+    part, calls = Attach(schema.Attach()), []
+    for name in ("one", "two", "one"):
+        call = inbound(chat_call(), (b"idempotency-key", b"k"))
+        call.caller = Tenant(name)
+        await asked(part, call, counting(calls))
+    assert len(calls) == 2
+    await part.aclose()
+
+
+async def test_memory_counts_what_was_asked_too() -> None:
+    part, calls = Attach(schema.Attach(memory=Size(5000))), []
+    for name in (b"1", b"2", b"3", b"3", b"1"):
+        await asked(part, inbound(chat_call("x" * 2000), (b"idempotency-key", name)), counting(calls))
+    assert len(calls) == 4  # the first had to make room
     await part.aclose()
 
 

@@ -532,6 +532,18 @@ async def test_held_it_runs_on_with_nobody_following(kind: type[Pulled]) -> None
     await opened.nothing_left("ok")
 
 
+async def test_held_alone_it_is_pushed_from_where_it_comes() -> None:
+    source = Pushed()
+    opened = Opened(source)
+    opened.shared.hold()
+    await (await opened.join()).aclose()
+    await turns()
+    source.put(batch("a"), batch("b"))
+    assert source.taken == 2
+    opened.shared.release()
+    await opened.nothing_left("cancelled")
+
+
 @SOURCES
 async def test_when_the_hold_is_over_so_is_the_call(kind: type[Pulled]) -> None:
     source = kind(batch("a"))
