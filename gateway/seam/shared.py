@@ -33,11 +33,11 @@ class Shared:
         self.size = 0
         """Bytes kept now."""
         self._kept: deque[tuple[bytes, Codec]] = deque()
-        self._first = 0
-        self._full = False
+        self._first = 0  # the place of the first batch that is kept
+        self._full = False  # from then on the beginning is not kept
         self._reply: Reply | None = None
         self._over = False
-        self._lost = False
+        self._failed = False  # or given up
         self._held = False
         self._followers: dict[_Follower, None] = {}
         self._wanted: asyncio.Future[None] | None = None
@@ -47,7 +47,7 @@ class Shared:
     @property
     def joinable(self) -> bool:
         """Whether whoever comes now would get all of it: it has not failed, was not given up, and fits its buffer."""
-        return not (self._full or self._lost)
+        return not (self._full or self._failed)
 
     @property
     def over(self) -> bool:
@@ -98,7 +98,7 @@ class Shared:
             self._reply = reply
             for follower in self._followers:
                 follower.wake()
-            while not self._lost:  # a handler may answer though it was cancelled
+            while not self._failed:  # a handler may answer though it was cancelled
                 await self._demand()
                 if await reply.flow(self._push):
                     return
@@ -107,7 +107,7 @@ class Shared:
 
     async def _demand(self) -> None:
         """Wait until somebody has read all that is there, and waits for more."""
-        while not (self._lost or any(follower.waits for follower in self._followers) or self._runs_alone):
+        while not (self._failed or any(follower.waits for follower in self._followers) or self._runs_alone):
             self._wanted = asyncio.get_running_loop().create_future()
             await self._wanted
 
@@ -135,7 +135,7 @@ class Shared:
             follower.lose(_fell_behind(self.limit))
 
     def _finish(self, error: Exception | None) -> None:
-        self._task, self._over, self._lost = None, True, self._lost or error is not None
+        self._task, self._over, self._failed = None, True, self._failed or error is not None
         followers, self._followers = self._followers, {}
         for follower in followers:
             follower.end(None if error is None else _own(error))
@@ -164,7 +164,7 @@ class Shared:
             del self._followers[follower]
             task = self._task
             self._give_up_unless_wanted()
-            if self._lost and task is not None:
+            if self._failed and task is not None:
                 await asyncio.wait((task,))
 
     @property
@@ -175,7 +175,7 @@ class Shared:
         if self._runs_alone:
             self.want()
         elif not self._followers and self._task is not None:
-            self._lost = True
+            self._failed = True
             self._task.cancel()
 
 
