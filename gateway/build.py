@@ -77,6 +77,8 @@ class Gateway:
         self._environment = os.environ if environment is None else environment
         self.notes = unbuilt(config)
         """What a person should know: what is switched off, and what does nothing yet."""
+        if config.attach is not None and config.server.workers > 1:
+            self.notes.append("attach: each worker knows its own calls; a retry that reaches another is a new call")
         self.draining = False
         self.env = Env(
             PlainHttp(open_client(ClientSettings())), CollectorRegistry(), thread_count=config.server.threads

@@ -13,6 +13,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from gateway.build import Gateway
 from gateway.config import schema
 from gateway.config.load import parse
 from gateway.config.problems import ConfigError
@@ -645,8 +646,9 @@ async def test_before_auth_callers_are_told_apart_by_what_they_send() -> None:
 class Tenant:
     """A caller that a plugin has told by other means than a key."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, attach: float = 0) -> None:
         self.name = name
+        self.attach = attach
 
     def may_use(self, model: str) -> bool:
         return True
@@ -660,6 +662,15 @@ async def test_callers_are_told_apart_by_name() -> None:
         await asked(part, call, counting(calls))
     assert len(calls) == 2
     await part.aclose()
+
+
+async def test_a_plugins_caller_may_attach() -> None:
+    part, calls = Attach(schema.Attach()), []
+    for attach in (0, 5):
+        call = inbound(chat_call())
+        call.caller = Tenant("one", attach)
+        await asked(part, call, counting(calls))
+        assert (calls.pop() is call) == (not attach)
 
 
 async def test_memory_counts_what_was_asked_too() -> None:
@@ -714,6 +725,13 @@ def test_what_sets_it(document: dict[str, Any], expected: dict[str, float] | Non
 def test_what_is_no_window(value: Any) -> None:
     with pytest.raises(ConfigError, match="true, or a duration"):
         settings_of({"attach": {"models": {"m": value}}})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_start_says_that_each_worker_knows_its_own_calls(workers: int) -> None:
+    document = {"server": {"workers": workers}, "providers": {"mock": {"type": "mock"}}, "attach": {}}
+    notes = [note for note in Gateway.load(document, {}).notes if note.startswith("attach: ")]
+    assert len(notes) == workers - 1
 
 
 def test_absent_it_is_not_in_the_path() -> None:
