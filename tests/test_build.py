@@ -159,7 +159,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
             },
         }
     )
-    block = "a block of targets, aliases, attach, timeout, strategy, sticky, retry, hedge, fallback"
+    block = "a block of targets, aliases, timeout, strategy, sticky, retry, hedge, fallback, …"
     assert found == [
         f"models.two: expected provider/model, or {block}; found 'noslash'",
         "models.three.targets: expected a list of blocks, at least one; found an empty list",

@@ -37,7 +37,7 @@ def test_check_says_that_a_file_is_good_and_what_to_know(tmp_path: Path) -> None
 
 def test_check_tells_every_problem_with_its_place_and_exits_1(tmp_path: Path) -> None:
     none = "expected a provider of the file"
-    block = "a block of targets, aliases, attach, timeout, strategy, sticky, retry, hedge, fallback"
+    block = "a block of targets, aliases, timeout, strategy, sticky, retry, hedge, fallback, …"
     path = written(tmp_path, "server: {host: 0.0.0.0}\nmodels: {a: nowhere/b, c: d}\n")
     result = run("check", "--config", path)
     assert result.exit_code == 1

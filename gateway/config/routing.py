@@ -187,8 +187,6 @@ class ModelEntry(Settings):
     """Where its calls go: at least one."""
     aliases: list[Name] = []
     """Other names for it."""
-    attach: Grace = Grace(0)
-    """How long its calls outlive a client that left, so that the retry may join."""
     timeout: Timeouts = msgspec.field(default_factory=Timeouts)
     """How long an attempt may take; `total` bounds all of them together."""
     strategy: Name | None = None
@@ -201,3 +199,5 @@ class ModelEntry(Settings):
     """When a second target is asked while the first is silent. Absent: never."""
     fallback: list[Name] | Fallback = []
     """Other models to turn to: a list, or lists by cause."""
+    attach: Grace = Grace(0)
+    """How long its calls outlive a client that left, so that the retry may join."""

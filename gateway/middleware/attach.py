@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 
 from gateway.accounts.keys import credential, fingerprint
-from gateway.config import schema
+from gateway.config import attach as schema
 from gateway.seam import Call, Handler, Inbound, InvalidRequest, Outcome, Reply, Shared
 
 NAME = b"idempotency-key"

@@ -14,7 +14,7 @@ import pytest
 from openai import OpenAI
 
 from gateway.build import Gateway
-from gateway.config import schema
+from gateway.config.attach import Attach as Settings
 from gateway.config.load import parse
 from gateway.config.problems import ConfigError
 from gateway.middleware.attach import Attach
@@ -608,7 +608,7 @@ async def asked(part: Attach, call: Call, inner: Handler) -> Chunk:
 
 
 async def test_a_call_that_it_does_not_apply_to_goes_on_as_it_is() -> None:
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
     for call in (chat_call(), inbound(chat_call()), inbound(chat_call(), (b"x-stainless-retry-count", b"1"))):
         await asked(part, call, counting(calls))
         assert calls.pop() is call
@@ -616,7 +616,7 @@ async def test_a_call_that_it_does_not_apply_to_goes_on_as_it_is() -> None:
 
 async def test_tokens_are_settled_once_and_each_client_is_counted() -> None:
     """Whoever stands further in sees one call; whoever stands outside sees one for each client."""
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
     inner: list[Outcome] = []
     outer: list[Outcome] = []
 
@@ -635,7 +635,7 @@ async def test_tokens_are_settled_once_and_each_client_is_counted() -> None:
 
 
 async def test_before_auth_callers_are_told_apart_by_what_they_send() -> None:
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
     for secret in (b"Bearer one", b"Bearer two", b"Bearer one"):
         call = inbound(chat_call(), (b"idempotency-key", b"k"), (b"authorization", secret))
         await asked(part, call, counting(calls))
@@ -655,7 +655,7 @@ class Tenant:
 
 
 async def test_callers_are_told_apart_by_name() -> None:
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
     for name in ("one", "two", "one"):
         call = inbound(chat_call(), (b"idempotency-key", b"k"))
         call.caller = Tenant(name)
@@ -665,7 +665,7 @@ async def test_callers_are_told_apart_by_name() -> None:
 
 
 async def test_a_plugins_caller_may_attach() -> None:
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
     for attach in (0, 5):
         call = inbound(chat_call())
         call.caller = Tenant("one", attach)
@@ -674,7 +674,7 @@ async def test_a_plugins_caller_may_attach() -> None:
 
 
 async def test_memory_counts_what_was_asked_too() -> None:
-    part, calls = Attach(schema.Attach(memory=Size(5000))), []
+    part, calls = Attach(Settings(memory=Size(5000))), []
     for name in (b"1", b"2", b"3", b"3", b"1"):
         await asked(part, inbound(chat_call("x" * 2000), (b"idempotency-key", name)), counting(calls))
     assert len(calls) == 4  # the first had to make room
@@ -682,7 +682,7 @@ async def test_memory_counts_what_was_asked_too() -> None:
 
 
 async def test_a_refusal_further_in_is_each_clients_own_and_not_kept() -> None:
-    part, calls = Attach(schema.Attach()), []
+    part, calls = Attach(Settings()), []
 
     async def refusing(call: Call) -> Reply:
         calls.append(call)
@@ -698,7 +698,7 @@ async def test_a_refusal_further_in_is_each_clients_own_and_not_kept() -> None:
 # ---- the configuration
 
 
-def settings_of(document: dict[str, Any]) -> schema.Attach | None:
+def settings_of(document: dict[str, Any]) -> Settings | None:
     return parse({"providers": {"mock": {"type": "mock"}}, **document}, {}).attach
 
 
