@@ -15,8 +15,6 @@ from openai import OpenAI
 
 from gateway.build import Gateway
 from gateway.config.attach import Attach as Settings
-from gateway.config.load import parse
-from gateway.config.problems import ConfigError
 from gateway.middleware.attach import Attach
 from gateway.seam import Call, Chunk, Handler, Inbound, InvalidRequest, Outcome, Reply, Shared, Size, owned
 from gateway.testing import Background, Received, Wire, answer, chat_call, completion, events
@@ -696,35 +694,6 @@ async def test_a_refusal_further_in_is_each_clients_own_and_not_kept() -> None:
 
 
 # ---- the configuration
-
-
-def settings_of(document: dict[str, Any]) -> Settings | None:
-    return parse({"providers": {"mock": {"type": "mock"}}, **document}, {}).attach
-
-
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        ({}, None),
-        ({"auth": {"keys": KEYS[:2]}}, None),
-        ({"attach": {}}, {}),
-        ({"auth": {"keys": KEYS}}, {}),
-        (
-            {"models": {"m": {"targets": [{"to": "mock/echo"}], "attach": "3s", "aliases": ["n"]}}},
-            {"m": 3, "n": 3},
-        ),
-        ({"attach": {"models": {"chain:x": True, "off": False}}}, {"chain:x": 10, "off": 0}),
-    ],
-)
-def test_what_sets_it(document: dict[str, Any], expected: dict[str, float] | None) -> None:
-    found = settings_of(document)
-    assert (None if found is None else found.models) == expected
-
-
-@pytest.mark.parametrize("value", ["soon", -1, [], None])
-def test_what_is_no_window(value: Any) -> None:
-    with pytest.raises(ConfigError, match="true, or a duration"):
-        settings_of({"attach": {"models": {"m": value}}})
 
 
 @pytest.mark.parametrize("workers", [1, 2])
