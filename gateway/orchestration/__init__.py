@@ -1,0 +1,1 @@
+"""Chains and graphs: workflows that answer as models do."""
