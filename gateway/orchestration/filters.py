@@ -299,8 +299,8 @@ def _plain_method(name: str) -> Function:
 
 
 _OF_TEXT = ("capitalize", "casefold", "count", "endswith", "find", "isalnum", "isalpha", "isdigit", "islower",
-            "isnumeric", "isspace", "isupper", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip", "startswith",
-            "strip", "title", "upper")  # fmt: skip
+            "isnumeric", "isspace", "isupper", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip",
+            "startswith", "strip", "title", "upper")  # fmt: skip
 METHODS: dict[str, dict[Any, Function]] = {
     **{name: {str: _plain_method(name)} for name in _OF_TEXT},
     "split": {str: _split},

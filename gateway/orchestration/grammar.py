@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jinja2 import nodes
 
+from gateway.config.words import near
 from gateway.orchestration.filters import (
     CONCATENATED,
     FILTERS,
@@ -15,7 +16,6 @@ from gateway.orchestration.filters import (
     WEIGHED,
     WEIGHED_WHOLE,
 )
-from gateway.orchestration.words import near
 
 MOST = 5_000
 """Parts of a template."""

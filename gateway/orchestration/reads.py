@@ -26,6 +26,11 @@ def reads(tree: nodes.Template) -> frozenset[Read]:
 
 
 def _found(node: nodes.Node, optional: bool) -> Iterator[Read]:
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr):
+        # A method's name is no name that is read.
+        for part in (node.node.node, *node.args, *node.kwargs):
+            yield from _found(part, optional and part is node.node.node)
+        return
     path, inner = chain(node)
     if path:
         yield Read(path, optional)

@@ -62,8 +62,8 @@ class Value(Reader):
         found: frozenset[Read] = frozenset()
         if isinstance(given, str):
             tree = parsed(given, place)
-            if (alone := _alone(tree)) is not None:
-                self._program = Program(assigned(alone), place, "\n" in given)
+            if (expression := alone(tree)) is not None:
+                self._program = Program(assigned(expression), place, "\n" in given)
                 found = self._program.reads
             else:
                 self._template = Template(tree, given, place)
@@ -87,13 +87,13 @@ class Value(Reader):
         return self._given
 
 
-def _alone(tree: nodes.Template) -> nodes.Expr | None:
+def alone(tree: nodes.Template) -> nodes.Expr | None:
     """The one expression that a template consists of."""
     match tree.body:
         case [nodes.Output(nodes=[nodes.TemplateData()])]:
             return None
-        case [nodes.Output(nodes=[nodes.Expr() as alone])]:
-            return alone
+        case [nodes.Output(nodes=[nodes.Expr() as expression])]:
+            return expression
     return None
 
 

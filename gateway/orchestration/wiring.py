@@ -1,0 +1,153 @@
+"""Chains and graphs from the plain values of a configuration, with everything told that is wrong with their wiring."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gateway.config.load import convert
+from gateway.config.problems import ConfigError, Problem
+from gateway.config.words import near, shown
+from gateway.orchestration.chain_wiring import chain_problems
+from gateway.orchestration.graph_wiring import graph_problems
+from gateway.orchestration.settings import (
+    CHAINS,
+    Chain,
+    Conditional,
+    Conversational,
+    Graph,
+    Parallel,
+    Sequential,
+    Work,
+)
+from gateway.orchestration.works import Known
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Workflows(NamedTuple):
+    """The chains and graphs of a configuration, by name."""
+
+    chains: dict[str, Chain]
+    graphs: dict[str, Graph]
+
+
+def read_workflows(
+    chains: Mapping[str, Any],
+    graphs: Mapping[str, Any],
+    models: Mapping[str, Sequence[str]],
+    providers: Iterable[str],
+    function: Callable[[str, str], Any],
+) -> Workflows:
+    """The chains and graphs that are written there. Raises `ConfigError` with all that is wrong, in all of them.
+
+    `models` are the names that the configuration gives to models, with what each leads to; `providers` are its
+    providers; `function` finds the function that a name stands for, and is handed the place where it stands.
+    """
+    problems: list[Problem] = []
+    read = Workflows({}, {})
+    for name, entry in chains.items():
+        with _Told(problems):
+            read.chains[name] = _chain(entry, f"chains.{name}")
+    for name, entry in graphs.items():
+        with _Told(problems):
+            read.graphs[name] = convert(entry, Graph, f"graphs.{name}")
+    known = Known(models, tuple(providers), frozenset(chains), frozenset(graphs), function)
+    for kind, names in (("chains", chains), ("graphs", graphs)):
+        problems += (problem for name in names for problem in _name_problems(name, f"{kind}.{name}"))
+    for name, chain in read.chains.items():
+        problems += chain_problems(chain, f"chains.{name}", known)
+    for name, graph in read.graphs.items():
+        problems += graph_problems(graph, f"graphs.{name}", known)
+    problems += _rings(read, models)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return read
+
+
+class _Told:
+    """Keeps the problems of what it stands around."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if not isinstance(error, ConfigError):
+            return False
+        self._problems += error.problems
+        return True
+
+
+def _chain(entry: Any, place: str) -> Chain:
+    """The chain that an entry is, by its `type`."""
+    if not isinstance(entry, Mapping):
+        raise ConfigError([Problem(place, "", "a block with `type`", shown(entry), "write {type: simple, …}")])
+    expected = f"one of {', '.join(CHAINS)}"
+    if "type" not in entry:
+        likely = next((kind for field, kind in _TYPICAL.items() if field in entry), "simple")
+        raise ConfigError([Problem(f"{place}.type", "missing", expected, "", f"add `type: {likely}`")])
+    kind = entry["type"]
+    if not isinstance(kind, str) or kind not in CHAINS:
+        cure = near(kind, CHAINS) if isinstance(kind, str) else ""
+        raise ConfigError([Problem(f"{place}.type", "", expected, shown(kind), cure)])
+    return convert(dict(entry), CHAINS[kind], place)
+
+
+_TYPICAL = {"steps": "sequential", "combine": "parallel", "branches": "conditional", "memory": "conversational"}
+
+
+def _name_problems(name: str, place: str) -> Iterator[Problem]:
+    if not _NAME.fullmatch(name):
+        yield Problem(place, "", "a name of letters, digits, -, _ and .", repr(name), "rename it")
+
+
+def works(workflow: Chain | Graph, place: str) -> Iterator[tuple[str, Work]]:
+    """The steps of a chain or graph, each with its place."""
+    match workflow:
+        case Sequential():
+            yield from ((f"{place}.steps[{number}]", step) for number, step in enumerate(workflow.steps))
+        case Parallel():
+            yield from ((f"{place}.branches.{name}", branch) for name, branch in workflow.branches.items())
+            yield f"{place}.combine", workflow.combine
+        case Conditional():
+            yield from ((f"{place}.branches[{number}]", branch) for number, branch in enumerate(workflow.branches))
+        case Graph():
+            yield from ((f"{place}.nodes.{name}", node) for name, node in workflow.nodes.items())
+        case Conversational():
+            yield place, workflow.work()
+        case _:
+            yield place, workflow
+
+
+def _rings(read: Workflows, models: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Chains and graphs that call themselves, by way of others."""
+    calls = {f"chain:{name}": list(_calls(chain, f"chains.{name}", models)) for name, chain in read.chains.items()}
+    calls |= {f"graph:{name}": list(_calls(graph, f"graphs.{name}", models)) for name, graph in read.graphs.items()}
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> Iterator[Problem]:
+        if name in done or name not in calls:
+            return
+        for place, callee in calls[name]:
+            if callee in [*way, name]:
+                ring = [*way, name][[*way, name].index(callee) :]
+                told = f"{callee} calls itself: {' → '.join([*ring, callee])}"
+                yield Problem(place, told, "no way back", repr(callee.partition(":")[2]), "take one of the calls out")
+            else:
+                yield from visit(callee, [*way, name])
+        done.add(name)
+
+    for name in calls:
+        yield from visit(name, [])
+
+
+def _calls(workflow: Chain | Graph, place: str, models: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """The chains and graphs that a workflow calls, and where."""
+    for at, work in works(workflow, place):
+        if work.model is not None:
+            yield from ((f"{at}.model", target) for target in models.get(work.model, ()))
+        for kind in ("chain", "graph"):
+            if (name := getattr(work, kind)) is not None:
+                yield f"{at}.{kind}", f"{kind}:{name}"
