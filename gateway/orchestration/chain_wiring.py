@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from gateway.config.problems import Problem
-from gateway.orchestration.names import ANYTHING, Names, Shape, own_name
+from gateway.orchestration.names import ANYTHING, Names, Shape, own_name, spelling
 from gateway.orchestration.settings import Chain, Combine, Conditional, Conversational, Parallel, Sequential
-from gateway.orchestration.works import Known, condition_problems, given, kind_of, shape_of, work_problems
+from gateway.orchestration.works import SAID, Known, condition_problems, given, kind_of, shape_of, work_problems
 
 
 def chain_problems(chain: Chain, place: str, known: Known) -> Iterator[Problem]:
@@ -53,7 +53,8 @@ def _parallel(chain: Parallel, place: str, known: Known) -> Iterator[Problem]:
     everywhere = Names()
     for name, branch in chain.branches.items():
         at = f"{place}.branches.{name}"
-        yield from name_problems(name, at)
+        yield from spelling(name, at)
+        yield from own_name(name, at)
         for problem in work_problems(branch, at, everywhere, known):
             if problem.found.strip("'") in chain.branches and problem.message == "no such name here":
                 yield problem._replace(message="branches run at the same time", cure="read it in `combine`")
@@ -76,14 +77,9 @@ def _combine(chain: Parallel, combine: Combine, place: str, known: Known) -> Ite
             expected = "one of template, model with prompt, first_good, vote"
             yield Problem(place, "nothing says how one answer is made", expected, "none of them", "add one")
         return
-    beside = [
-        *ways[1:],
-        *(name for name in combine.__struct_fields__[: combine.__struct_fields__.index("map")] if given(combine, name)),
-    ]
-    for name in beside:
-        yield Problem(
-            f"{place}.{name}", f"stands beside `{ways[0]}`", f"`{ways[0]}` alone", f"`{name}`", "take one out"
-        )
+    way = ways[0]
+    for name in [*ways[1:], *(name for name in SAID if given(combine, name))]:
+        yield Problem(f"{place}.{name}", f"stands beside `{way}`", f"`{way}` alone", f"`{name}`", "take one out")
     if combine.first_good is not None and combine.first_good.accept is not None:
         names = Names({"output"})
         yield from condition_problems(combine.first_good.accept, f"{place}.first_good.accept", names)
@@ -112,10 +108,3 @@ def _conditional(chain: Conditional, place: str, known: Known) -> Iterator[Probl
     if not closed:
         told = "nothing is done where no condition holds"
         yield Problem(f"{place}.branches", told, "a last branch with `otherwise: true`", "none", "add one")
-
-
-def name_problems(name: str, place: str) -> Iterator[Problem]:
-    """What is wrong with a name that templates should read."""
-    if not (name.isidentifier() and name.isascii()):
-        yield Problem(place, "", "a name of letters, digits and underscores", repr(name), "rename it")
-    yield from own_name(name, place)

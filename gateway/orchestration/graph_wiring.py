@@ -5,10 +5,9 @@ from typing import Any
 
 from gateway.config.problems import Problem
 from gateway.config.words import near, shown
-from gateway.orchestration.chain_wiring import name_problems
 from gateway.orchestration.graph_flow import Flow
 from gateway.orchestration.graph_paths import Paths
-from gateway.orchestration.names import own_name
+from gateway.orchestration.names import Names, own_name, spelling
 from gateway.orchestration.settings import END, Edge, Graph, State
 from gateway.orchestration.works import Known, condition_problems, text_problems, work_problems
 
@@ -45,11 +44,8 @@ def _nodes(graph: Graph, place: str) -> Iterator[Problem]:
         at = f"{place}.nodes.{name}"
         if name in (END, "continue"):
             yield Problem(at, f"{name!r} has a meaning of its own", "another name", repr(name), "rename it")
-        elif node.save is None:
-            yield from name_problems(name, at)
-        else:
-            yield from name_problems(name, at) if name not in ("input", "visits") else ()
-            yield from own_name(node.save, f"{at}.save")
+        yield from spelling(name, at)
+        yield from own_name(graph.saved(name), f"{at}.save" if node.save else at)
         if node.on_error not in (None, "continue", *graph.nodes):
             yield _no_node(graph, str(node.on_error), f"{at}.on_error")
         elif node.on_error == name:
@@ -70,7 +66,8 @@ def _states(graph: Graph, place: str) -> Iterator[Problem]:
     saved = {graph.saved(name) for name in graph.nodes}
     for name, state in graph.state.items():
         at = f"{place}.state.{name}"
-        yield from name_problems(name, at)
+        yield from spelling(name, at)
+        yield from own_name(name, at)
         yield from _default(state, at)
         if name not in saved and state.default is None:
             cure = near(name, saved) or f"write `save: {name}` in a node, or take it out"
@@ -80,14 +77,8 @@ def _states(graph: Graph, place: str) -> Iterator[Problem]:
 def _default(state: State, place: str) -> Iterator[Problem]:
     kinds = {"append": ("array",), "add": ("number", "integer", "string", "array")}.get(state.reduce)
     if kinds and state.type not in (None, *kinds):
-        found = f"type: {state.type}"
-        yield Problem(
-            f"{place}.type",
-            f"nothing can be made of it by `{state.reduce}`",
-            f"one of {', '.join(kinds)}",
-            found,
-            "take it out",
-        )
+        told = f"does not go with `reduce: {state.reduce}`"
+        yield Problem(f"{place}.type", told, f"one of {', '.join(kinds)}", str(state.type), "take it out")
     expected = state.type or {"append": "array", "add": "number"}.get(state.reduce)
     if state.default is None or expected is None:
         return
@@ -194,6 +185,6 @@ def _reads(graph: Graph, paths: Paths, place: str, known: Known) -> Iterator[Pro
         yield from _output(graph.output, f"{place}.output", ordinary)
 
 
-def _output(output: str, place: str, names: Any) -> Iterator[Problem]:
+def _output(output: str, place: str, names: Names) -> Iterator[Problem]:
     source = f"{{{{ {output} }}}}" if output.isidentifier() else output
     yield from text_problems(source, place, names)

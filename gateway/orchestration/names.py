@@ -94,3 +94,9 @@ def own_name(name: str, place: str) -> Iterator[Problem]:
     """A problem where a name would hide one of the gateway's own."""
     if name in BUILT_IN:
         yield Problem(place, f"{name!r} is one of the gateway's own names", "another name", repr(name), "rename it")
+
+
+def spelling(name: str, place: str) -> Iterator[Problem]:
+    """A problem where templates could not read a name."""
+    if not (name.isidentifier() and name.isascii()):
+        yield Problem(place, "", "a name of letters, digits and underscores", repr(name), "rename it")

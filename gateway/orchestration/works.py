@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from gateway.config.problems import ConfigError, Problem
@@ -11,7 +12,8 @@ from gateway.orchestration.names import ANYTHING, TEXT, Names, Shape, own_name
 from gateway.orchestration.program import Reader, parsed
 from gateway.orchestration.response_format import fields, format_problems
 from gateway.orchestration.settings import Params, Work
-from gateway.orchestration.template import alone, compile, compile_value
+from gateway.orchestration.template import alone, compile_value
+from gateway.orchestration.template import compile as compile_template
 
 KINDS = ("model", "chain", "graph", "template", "function")
 """What a step may be."""
@@ -23,6 +25,8 @@ _BELONGS = {
     "args": ("function",),
 }
 """Which fields go with which kinds."""
+SAID = (*KINDS, *_BELONGS)
+"""The fields that say what is done."""
 
 
 class Known(NamedTuple):
@@ -83,7 +87,7 @@ def work_problems(work: Work, place: str, names: Names, known: Known) -> Iterato
     for at, source in _texts(work, place):
         yield from text_problems(source, at, inner)
     for at, value in _values(work, place):
-        yield from _compiled(lambda value=value, at=at: compile_value(value, at), at, inner)
+        yield from _compiled(partial(compile_value, value, at), at, inner)
     if work.response_format is not None:
         yield from format_problems(work.response_format, f"{place}.response_format")
     if work.function is not None:
@@ -106,13 +110,11 @@ def _callee_problems(work: Work, place: str, known: Known) -> Iterator[Problem]:
         name = getattr(work, kind)
         if name is not None and name not in there:
             expected = f"one of {', '.join(sorted(there))}" if there else f"a {kind} of the file"
-            prefixed = name.removeprefix(f"{kind}:")
-            other = known.graphs if kind == "chain" else known.chains
             cure = near(name, there) or f"add it to {kind}s"
-            if prefixed in there:
-                cure = f"write {prefixed}"
-            elif name in other:
-                cure = f"it is a {'graph' if kind == 'chain' else 'chain'}: write `{'graph' if kind == 'chain' else 'chain'}: {name}`"
+            if (bare := name.removeprefix(f"{kind}:")) in there:
+                cure = f"write {bare}"
+            elif name in (known.graphs if kind == "chain" else known.chains):
+                cure = f"write `{'graph' if kind == 'chain' else 'chain'}: {name}`: it is one"
             yield Problem(f"{place}.{kind}", f"no such {kind}", expected, repr(name), cure)
 
 
@@ -167,7 +169,7 @@ def _values(work: Work, place: str) -> Iterator[tuple[str, Any]]:
 
 def text_problems(source: str, place: str, names: Names) -> Iterator[Problem]:
     """What is wrong with a template that stands where these names are there."""
-    yield from _compiled(lambda: compile(source, place), place, names)
+    yield from _compiled(lambda: compile_template(source, place), place, names)
 
 
 def condition_problems(source: str, place: str, names: Names) -> Iterator[Problem]:
