@@ -28,9 +28,10 @@ def _sequential(chain: Sequential, place: str, known: Known) -> Iterator[Problem
     maybe: set[str] = set()
     shapes: dict[str, Shape] = {}
     owners: dict[str, str] = {}
+    outputs = {step.output for step in chain.steps}
     for number, step in enumerate(chain.steps):
         at = f"{place}.steps[{number}]"
-        yield from work_problems(step, at, Names(sure, maybe, shapes), known)
+        yield from work_problems(step, at, Names(sure, maybe, shapes, elsewhere=outputs), known)
         yield from own_name(step.output, f"{at}.{'save' if step.save else 'name'}")
         if step.name in owners:
             told = f"the name {step.name!r} stands for {owners[step.name]} too"
@@ -50,16 +51,12 @@ def _sequential(chain: Sequential, place: str, known: Known) -> Iterator[Problem
 def _parallel(chain: Parallel, place: str, known: Known) -> Iterator[Problem]:
     if not chain.branches:
         yield Problem(f"{place}.branches", "", "a branch at least", "an empty block", "add one")
-    everywhere = Names()
+    names = Names(elsewhere=chain.branches)
     for name, branch in chain.branches.items():
         at = f"{place}.branches.{name}"
         yield from spelling(name, at)
         yield from own_name(name, at)
-        for problem in work_problems(branch, at, everywhere, known):
-            if problem.found.strip("'") in chain.branches and problem.message == "no such name here":
-                yield problem._replace(message="branches run at the same time", cure="read it in `combine`")
-            else:
-                yield problem
+        yield from work_problems(branch, at, names, known)
     if isinstance(chain.needed, int) and chain.needed > len(chain.branches):
         most = f"at most {len(chain.branches)}"
         yield Problem(f"{place}.needed", "there are not so many branches", most, str(chain.needed), "write `all`")

@@ -36,7 +36,7 @@ class Flow:
         return self._names(sure, self._given | {self._graph.saved(name) for name in self._graph.nodes})
 
     def _names(self, sure: set[str], maybe: set[str]) -> Names:
-        return Names(sure, maybe, self._shapes, self._graph.nodes)
+        return Names(sure, maybe, self._shapes, self._graph.nodes, self._shapes)
 
     def _after(self, name: str) -> set[str]:
         node = self._graph.nodes[name]

@@ -19,6 +19,14 @@ _TYPES: dict[str, Any] = {
     "array": list,
     "object": dict,
 }
+_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a block",
+}
 
 
 def graph_problems(graph: Graph, place: str, known: Known) -> Iterator[Problem]:
@@ -84,9 +92,9 @@ def _default(state: State, place: str) -> Iterator[Problem]:
         return
     wanted = _TYPES[expected]
     if not isinstance(state.default, wanted) or (isinstance(state.default, bool) and expected != "boolean"):
-        word = {"array": "a list", "object": "a block", "string": "text", "boolean": "true or false"}.get(expected)
+        word = _WORDS[expected]
         cure = "write []" if expected == "array" else "write 0" if expected in ("number", "integer") else ""
-        yield Problem(f"{place}.default", "", word or f"a {expected}", shown(state.default), cure)
+        yield Problem(f"{place}.default", "", word, shown(state.default), cure)
 
 
 def _edge(graph: Graph, edge: Edge, place: str) -> Iterator[Problem]:
@@ -115,7 +123,8 @@ def _order(paths: Paths, place: str) -> Iterator[Problem]:
     """Edges that are never tried, and nodes that may be left without one."""
     told = set()
     for name, edges in paths.out.items():
-        open_at = next((index for index, (_, edge) in enumerate(edges) if edge.when is None), None)
+        always = (index for index, (_, edge) in enumerate(edges) if edge.when is None or len(edge.sources) > 1)
+        open_at = next(always, None)
         if open_at is None:
             if edges and name in paths.any:
                 number, edge = edges[-1]
@@ -140,7 +149,7 @@ def _ways(paths: Paths, place: str) -> Iterator[Problem]:
         if name not in paths.any:
             cure = f"add an edge `to: {name}`, or take it out"
             yield Problem(at, "is never reached", "an edge that leads here", "none", cure)
-        elif not paths.out[name] and name in paths.ordinary:
+        elif not paths.out[name] and name in paths.ordinary and name != END:
             cure = f"add {{from: {name}, to: END}}"
             yield Problem(at, "is a dead end", "an edge that leads on", "none", cure)
     for way in paths.cycles():

@@ -33,17 +33,19 @@ class Names:
         maybe: Iterable[str] = (),
         shapes: dict[str, Shape] | None = None,
         nodes: Iterable[str] | None = None,
+        elsewhere: Iterable[str] = (),
     ) -> None:
-        """`nodes` are those of a graph, whose visits are counted."""
+        """`nodes` are those of a graph, whose visits are counted; `elsewhere` are names that are made somewhere."""
         self.nodes = None if nodes is None else frozenset(nodes)
         own = BUILT_IN if nodes is not None else BUILT_IN[:-1]
         self.sure = {*own, *sure}
         self.maybe = {*maybe} - self.sure
+        self.elsewhere = frozenset(elsewhere)
         self.shapes = {"input": TEXT, **(shapes or {})}
 
     def with_name(self, name: str, shape: Shape = ANYTHING) -> "Names":
         """The same with one more."""
-        return Names({*self.sure, name}, self.maybe, {**self.shapes, name: shape}, self.nodes)
+        return Names({*self.sure, name}, self.maybe, {**self.shapes, name: shape}, self.nodes, self.elsewhere)
 
     def problems(self, reads: Iterable[Read], place: str) -> Iterator[Problem]:
         """What is read at a place and is not there."""
@@ -67,6 +69,9 @@ class Names:
 
     def _unknown(self, name: str, place: str) -> Problem:
         known = sorted(self.sure | self.maybe)
+        if name in self.elsewhere:
+            told = f"{name!r} is not made on any way to here"
+            return Problem(place, told, f"one of {', '.join(known)}", repr(name), "read it after what makes it")
         if name == "visits":
             cure = "only graphs count visits"
         else:
@@ -78,7 +83,7 @@ class Names:
         if not fields:
             return
         if name == "visits" and self.nodes is not None and fields[0] not in self.nodes:
-            cure = near(fields[0], self.nodes)
+            cure = near(fields[0], self.nodes) or "name a node"
             yield Problem(place, "no such node", f"one of {', '.join(sorted(self.nodes))}", repr(fields[0]), cure)
         shape = self.shapes.get(name, ANYTHING) if name not in _OPEN else ANYTHING
         if shape.text:

@@ -1,5 +1,6 @@
 """From the source of a template or an expression to something that runs, and fails in our words only."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -19,6 +20,21 @@ CALLERS = frozenset({"inputs", "metadata", "params"})
 """Names whose contents come with the request."""
 _FILE = "<template>"
 _RESULT = "result"
+_SAID = [
+    # what Jinja2 says; what we say; what helps
+    (r"unknown tag '(\w+)'.*block.*is '(\w+)'", "{{% {0} %}} cannot stand here", "end `{1}` first"),
+    (r"unknown tag '(\w+)'", "{{% {0} %}} may not stand in a template", "if, for and set may"),
+    (r"unexpected end of template.*closed is '(\w+)'", "`{0}` is not closed", "add {{% end{0} %}}"),
+    (r"unexpected end of template, expected 'end of print", "a {{{{ is not closed", "close it with }}}}"),
+    (r"unexpected end of template, expected 'end of statement", "a {{% is not closed", "close it with %}}"),
+    (r"unexpected '?end of template", "it ends where more is expected", "complete it"),
+    (r"got 'end of (?:print )?statement", "an expression is missing", "complete it before it is closed"),
+    (r"unexpected char [\"']+ at", "a quote is not closed", "close it"),
+    (r"unexpected '([})\]]+)'", "{0} closes nothing", "take it out, or close what is open"),
+    (r"expected token '.*', got '(.*)'", "{0!r} cannot stand here", "see what is missing before it"),
+    (r"expected the end, found '(.*)'", "{0!r} cannot stand here", "join expressions with `and` or `or`"),
+    (r"missing end of (\w+) tag", "a {0} is not closed", "close it"),
+]
 _ANYTHING = Exception
 """What may go wrong where a template meets data of any shape."""
 
@@ -165,7 +181,7 @@ def _checked(parse: Callable[[], nodes.Template], source: str, place: str) -> no
         tree = parse()
         wrong = sorted(faults(tree))
     except TemplateSyntaxError as error:
-        raise _refused(place, error.lineno if lines else 0, _said(error.message or ""), "") from error
+        raise _refused(place, error.lineno if lines else 0, *_said(error.message or "")) from error
     except RecursionError as error:
         raise _refused(place, 0, "it is nested too deeply", "split it") from error
     except ValueError as error:  # a number with thousands of digits
@@ -175,8 +191,12 @@ def _checked(parse: Callable[[], nodes.Template], source: str, place: str) -> no
     return tree
 
 
-def _said(message: str) -> str:
-    return f"not a valid template: {message[:1].lower()}{message[1:].rstrip('.')}"
+def _said(message: str) -> tuple[str, str]:
+    """What Jinja2 says, and what to do about it."""
+    for pattern, told, cure in _SAID:
+        if found := re.search(pattern, message, re.IGNORECASE):
+            return told.format(*found.groups()), cure.format(*found.groups())
+    return f"not a valid template: {message[:1].lower()}{message[1:].rstrip('.')}", "see what stands before it"
 
 
 def _problem(place: str, line: int, message: str, cure: str) -> Problem:
