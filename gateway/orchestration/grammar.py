@@ -28,7 +28,7 @@ _ALLOWED = (
 _WORDS: dict[type[nodes.Node], str] = {
     nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.AssignBlock: "set … endset",
     nodes.With: "with", nodes.Block: "block", nodes.Extends: "extends", nodes.Include: "include",
-    nodes.Import: "import", nodes.FromImport: "from", nodes.ScopedEvalContextModifier: "autoescape",
+    nodes.Import: "import", nodes.FromImport: "from", nodes.Scope: "autoescape",
 }  # fmt: skip
 _APPLIED = {"map": (0, FILTERS), "select": (0, TESTS), "reject": (0, TESTS), "selectattr": (1, TESTS),
             "rejectattr": (1, TESTS)}  # fmt: skip
@@ -180,7 +180,11 @@ def _weigh_comparison(node: nodes.Compare) -> None:
 
 
 def _weight(node: nodes.For) -> int:
-    return sum(1 for part in (*node.body, *([node.test] if node.test else ())) for _ in _walk(part))
+    return sum(_cost(inner) for part in (*node.body, *([node.test] if node.test else ())) for inner in _walk(part))
+
+
+def _cost(node: nodes.Node) -> int:
+    return 1 + (len(node.data) >> 6 if isinstance(node, nodes.TemplateData) else 0)
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -85,7 +85,10 @@ class Program(Reader):
     def text(self, names: Mapping[str, Any]) -> str:
         """The text that the template makes. Raises `TemplateError`."""
         try:
-            return "".join(self._root(_scope(names)))
+            scope = _scope(names)
+            text = "".join(self._root(scope))
+            scope.grow(len(text))
+            return text
         except _ANYTHING as error:
             self._fail(error, names)
 

@@ -36,13 +36,21 @@ def _found(node: nodes.Node, optional: bool) -> Iterator[Read]:
         yield Read(path, optional)
     elif inner is not None:
         yield from _found(inner, optional)
-    if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Const):
-        yield from _found(node.arg, False)
+    for argument in _arguments(node):
+        yield from _found(argument, False)
     if path or inner is not None:
         return
     for child in node.iter_child_nodes():
         lenient = isinstance(node, nodes.Filter) and node.name in ("default", "d") and child is node.node
         yield from _found(child, lenient)
+
+
+def _arguments(node: nodes.Node) -> Iterator[nodes.Node]:
+    """What stands in the brackets of a chain."""
+    while isinstance(node, nodes.Getattr | nodes.Getitem):
+        if isinstance(node, nodes.Getitem):
+            yield node.arg
+        node = node.node
 
 
 def _tested(tree: nodes.Template) -> Iterator[str]:
@@ -74,3 +82,15 @@ def chain(node: nodes.Node) -> tuple[Path, nodes.Node | None]:
                 inner = node = node.node
             case _:
                 return (), inner
+
+
+def exact(node: nodes.Node) -> Path:
+    """The path that a node is, and nothing more; empty where it is none."""
+    below = node
+    while isinstance(below, nodes.Getattr) or (isinstance(below, nodes.Getitem) and _named(below.arg)):
+        below = below.node
+    return chain(node)[0] if isinstance(below, nodes.Name) else ()
+
+
+def _named(argument: nodes.Node) -> bool:
+    return isinstance(argument, nodes.Const) and isinstance(argument.value, str)

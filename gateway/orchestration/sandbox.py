@@ -97,8 +97,10 @@ def _written(scope: Scope, value: Any) -> str:
     size = len(text)
     scope.room -= size
     scope.left -= size >> 6
-    if scope.room < 0 or scope.left < 0:
+    if scope.room < 0:
         scope.grow(LARGEST + 1)
+    if scope.left < 0:
+        scope.spend(0)
     return text
 
 

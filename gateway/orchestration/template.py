@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import nodes
 
 from gateway.orchestration.program import Program, Reader, TemplateError, assigned, parsed
-from gateway.orchestration.reads import Path, Read, chain
+from gateway.orchestration.reads import Path, Read, exact
 from gateway.orchestration.sandbox import LARGEST, Missing
 
 __all__ = ["Template", "TemplateError", "Value", "compile", "compile_value"]
@@ -41,7 +41,7 @@ def _pieces(tree: nodes.Template) -> Iterator[str | Path]:
     pieces: list[str | Path] = []
     for output in tree.body:
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            path, _ = chain(node)
+            path = exact(node)
             if isinstance(node, nodes.TemplateData):
                 pieces.append(node.data)
             elif path:

@@ -64,6 +64,18 @@ def read_workflows(
     return read
 
 
+def unbuilt(read: Workflows) -> list[str]:
+    """What chains and graphs say that does nothing yet, in sentences."""
+    told = []
+    for name, chain in read.chains.items():
+        if isinstance(chain, Conversational) and chain.memory is not None:
+            told.append(f"chains.{name}.memory: nothing is kept yet: the history is what the caller sends")
+    for name, graph in read.graphs.items():
+        if graph.durable:
+            told.append(f"graphs.{name}.durable: not built yet: a restart loses its runs")
+    return told
+
+
 class _Told:
     """Keeps the problems of what it stands around."""
 
