@@ -112,7 +112,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self, filters: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
         super().__init__(
-            undefined=Missing, finalize=_written, autoescape=False, keep_trailing_newline=True, cache_size=0
+            undefined=Missing,
+            finalize=_written,
+            autoescape=False,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            cache_size=0,
         )
         self.globals = {}
         self.filters = dict(filters)
