@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -51,6 +51,9 @@ from gateway.translate.contract import Translation
 from gateway.translate.messages_chat import MESSAGES_ON_CHAT
 from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, PlainHttp, open_client
+
+if TYPE_CHECKING:
+    from gateway.orchestration.wiring import Workflows
 
 PROVIDERS: Mapping[str, type] = {
     "mock": Mock,
@@ -102,6 +105,8 @@ class Gateway:
         """The models that the file names, as they were built."""
         self.catalog = models.catalog
         self.notes += models.notes
+        self.workflows = self._read_workflows(problems)
+        """The chains and graphs that the file names; None where it names none."""
         if problems:
             raise ConfigError(config.positions.locate(problems))
         dispatch = ring(self._ring("model"), self.catalog)
@@ -169,6 +174,14 @@ class Gateway:
         for ring_name, layers in self.rings.items():
             for layer in layers:
                 yield f"{layer.name} (in the {ring_name} ring)", layer.component
+
+    def _read_workflows(self, problems: list[Problem]) -> "Workflows | None":
+        if not (self.config.chains or self.config.graphs):
+            return None
+        # Jinja2 takes memory, which only those pay who have chains or graphs.
+        from gateway.workflows import workflows  # noqa: PLC0415
+
+        return workflows(self.config, self._components, self.notes, problems)
 
     def _ring(self, name: str) -> list[Middleware]:
         return [layer.middleware for layer in self.rings[name]]
