@@ -70,20 +70,23 @@ def check(path: str) -> None:
 def schema() -> None:
     """Print the JSON Schema of configuration files, with which editors check and complete them."""
     from gateway.config.json_schema import json_schema  # noqa: PLC0415 (the other commands need none)
+    from gateway.orchestration.settings import CHAINS, Graph  # noqa: PLC0415
 
-    click.echo(json_schema({name: getattr(kind, "Settings", None) for name, kind in PROVIDERS.items()}), nl=False)
+    providers = {name: getattr(kind, "Settings", None) for name, kind in PROVIDERS.items()}
+    click.echo(json_schema(providers, CHAINS, Graph), nl=False)
 
 
 @main.command()
 @_config
 @click.option("--json", "as_json", is_flag=True, help="For machines: durations in seconds, sizes in bytes.")
+@click.option("--mermaid", "as_mermaid", is_flag=True, help="A chain or graph as a Mermaid flowchart.")
 @click.argument("name", required=False)
-def explain(path: str, as_json: bool, name: str | None) -> None:
-    """Show the gateway that a configuration makes, or only the model NAME."""
+def explain(path: str, as_json: bool, as_mermaid: bool, name: str | None) -> None:
+    """Show the gateway that a configuration makes, or only the model, chain:NAME or graph:NAME that is named."""
     from gateway.commands.explain import explain as run  # noqa: PLC0415 (serving needs none of the other commands)
 
     try:
-        click.echo(run(Gateway.load(path), name, as_json))
+        click.echo(run(Gateway.load(path), name, as_json, as_mermaid))
     except ConfigError as error:
         _tell(error, path)
     except LookupError as error:

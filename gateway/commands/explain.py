@@ -9,22 +9,55 @@ from gateway.accounts.keys import Key
 from gateway.build import Gateway
 from gateway.commands.description import DEFAULT_TIMEOUTS, RINGS, Description, Layer, Model, describe, plain
 from gateway.commands.words import columns, duration, size, timeouts
+from gateway.orchestration.mermaid import mermaid
+from gateway.orchestration.outline import outline, summary
+from gateway.orchestration.settings import Chain, Graph
+
+_VIRTUAL = ("chain:", "graph:")
 
 
-def explain(gateway: Gateway, name: str | None = None, as_json: bool = False) -> str:
-    """The whole gateway, or the one model `name`. Raises LookupError where callers know none of this name."""
+def explain(gateway: Gateway, name: str | None = None, as_json: bool = False, as_mermaid: bool = False) -> str:
+    """The whole gateway, or the one model, chain or graph `name`. Raises LookupError where nothing has this name.
+
+    `as_mermaid` draws a chain or graph as a Mermaid flowchart.
+    """
+    if name is not None and name.startswith(_VIRTUAL):
+        return _workflow(gateway, name, as_json, as_mermaid)
+    if as_mermaid:
+        raise LookupError("--mermaid draws chains and graphs: name one, such as chain:NAME")
     what = describe(gateway)
     model = _named(what, name) if name is not None else None
     if as_json:
         return dumps(plain(model) if model is not None else plain(what), indent=2)
-    return "\n".join(_one(what, model) if model is not None else _whole(what))
+    return "\n".join(_one(what, model) if model is not None else _whole(what, _workflows(gateway)))
 
 
-def _whole(what: Description) -> list[str]:
+def _workflows(gateway: Gateway) -> dict[str, Chain | Graph]:
+    """The chains and graphs by the names that callers ask for."""
+    read = gateway.workflows
+    if read is None:
+        return {}
+    chains = {f"chain:{name}": chain for name, chain in read.chains.items()}
+    return {**chains, **{f"graph:{name}": graph for name, graph in read.graphs.items()}}
+
+
+def _workflow(gateway: Gateway, name: str, as_json: bool, as_mermaid: bool) -> str:
+    known = _workflows(gateway)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
+        raise LookupError(f"nothing is called {name!r}; {hint}")
+    if as_mermaid:
+        return mermaid(known[name])
+    return dumps(plain(known[name]), indent=2) if as_json else "\n".join(outline(name, known[name]))
+
+
+def _whole(what: Description, workflows: Mapping[str, Chain | Graph]) -> list[str]:
     sections = {
         "server": _server(what),
         "pipeline": _pipeline(what),
         "models": _models(what),
+        "chains and graphs": columns([(name, *summary(workflow)) for name, workflow in workflows.items()]),
         "providers": _providers(what),
         "keys": _keys(what),
         "notes": [f"  {note}" for note in what.notes],

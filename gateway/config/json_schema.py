@@ -17,6 +17,7 @@ from msgspec import inspect
 
 from gateway.config.routing import After, ProviderRouting, Share
 from gateway.config.schema import Config, Use
+from gateway.config.sources import PROMPTS
 from gateway.seam.settings import Duration, Size
 
 Schema = dict[str, Any]
@@ -41,11 +42,17 @@ _NUMBERS: Mapping[type[After | Share | Duration | Size], Schema] = {
 """The kinds that are written as a number or as a text, the narrower ones first, and the numbers that each takes."""
 
 
-def json_schema(providers: Mapping[str, Any]) -> str:
-    """The schema as a text. `providers` are the settings of the stock providers by `type:`, None where one has none."""
+def json_schema(providers: Mapping[str, Any], chains: Mapping[str, type], graph: type) -> str:
+    """The schema as a text. `providers` are the settings of the stock providers by `type:`, None where one has none.
+
+    `chains` are the structs of chains by `type:`, `graph` is that of graphs.
+    """
     writer = _Writer()
     whole = writer.block(Config)
     whole["properties"]["providers"] |= writer.providers(providers)
+    whole["properties"]["chains"] |= writer.chains(chains)
+    whole["properties"]["graphs"] |= {"type": "object", "additionalProperties": writer.reference(graph)}
+    writer.take_prompts_from_files()
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of the gateway",
@@ -105,6 +112,35 @@ class _Writer:
         if name not in self.definitions:
             self.definitions[name] = self.block(settings, beside)
         return {"$ref": f"#/$defs/{name}"}
+
+    def chains(self, kinds: Mapping[str, type]) -> Schema:
+        """Chains by name. A `type` says which settings there are."""
+        chain: Schema = {
+            "description": "A chain.",
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"enum": [*kinds]}},
+            "allOf": [],
+        }
+        for name, kind in kinds.items():
+            is_it = {"properties": {"type": {"const": name}}, "required": ["type"]}
+            chain["allOf"].append({"if": is_it, "then": self.reference(kind)})
+        self.definitions["chain"] = chain
+        return {"type": "object", "additionalProperties": {"$ref": "#/$defs/chain"}}
+
+    def reference(self, kind: type) -> Schema:
+        """A struct, as what stands among the definitions."""
+        return self._one(inspect.type_info(kind))
+
+    def take_prompts_from_files(self) -> None:
+        """Let the texts that may stand in files of their own be `{file: PATH}`."""
+        path = {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"]}
+        for definition in self.definitions.values():
+            properties = definition.get("properties", {})
+            for name in PROMPTS & properties.keys():
+                text = properties[name]
+                told = {key: text.pop(key) for key in ("description", "default") if key in text}
+                properties[name] = {**told, "anyOf": [text, {**path, "additionalProperties": False}]}
 
     def kind(self, kind: inspect.Type) -> Schema:
         """The schema of a kind of value; a variable may stand for whatever stands in one line."""

@@ -55,9 +55,17 @@ def _not_caused(found: Iterable[Problem], told: Sequence[Problem]) -> list[Probl
     return [
         problem
         for problem in found
-        if damaged.isdisjoint(_NEEDS.get(_block(problem), ()))
+        if damaged.isdisjoint(_needs(problem))
         and not (_block(problem) == "providers" and any(place.startswith(problem.place) for place in places))
     ]
+
+
+def _needs(problem: Problem) -> tuple[str, ...]:
+    """The blocks that a problem may come from, where they are damaged."""
+    block = _block(problem)
+    if block in ("chains", "graphs") and problem.place.endswith(".model"):
+        return "models", "providers"
+    return _NEEDS.get(block, ())
 
 
 def _block(problem: Problem) -> str:

@@ -14,7 +14,7 @@ from gateway.config.words import shown
 
 _LARGEST = 16 * 2**20
 """Bytes that a file may have: whoever names a device by mistake must not wait for ever."""
-_PROMPTS = frozenset({"prompt", "system", "template"})
+PROMPTS = frozenset({"prompt", "system", "template"})
 """Names whose text may stand in a file of its own."""
 
 
@@ -103,7 +103,7 @@ class Sources:
         return {name: self._prompt(name, item, (*path, name), file) for name, item in value.items()}
 
     def _prompt(self, name: str, value: Any, path: tuple[str | int, ...], file: str) -> Any:
-        if name not in _PROMPTS or not isinstance(value, dict) or "file" not in value:
+        if name not in PROMPTS or not isinstance(value, dict) or "file" not in value:
             return self._prompts(value, path, file)
         place = place_of((*path, "file"))
         mark = self._positions.find(place)

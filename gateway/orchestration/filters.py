@@ -11,9 +11,11 @@ from jinja2 import filters as stock
 from jinja2 import pass_context
 from jinja2 import tests as stock_tests
 
-from gateway.orchestration.sandbox import Missing, Scope, kind
+from gateway.orchestration.sandbox import Missing, Scope, TooMuch, kind
 
 Function = Callable[..., Any]
+_SIGNS = 100
+"""Signs that can be stripped at most."""
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Where `splitlines` splits."""
 
@@ -56,7 +58,9 @@ def _of_text(function: Function) -> Function:
 
     def applied(scope: Scope, value: Any, *args: Any, **kwargs: Any) -> Any:
         _given(value, *args, *kwargs.values())
-        return function(_text(scope, value), *args, **kwargs)
+        result = function(_text(scope, value), *args, **kwargs)
+        scope.grow(len(result))
+        return result
 
     return pass_context(applied)
 
@@ -148,11 +152,26 @@ def _to_json(scope: Scope, value: Any, indent: int | None = None) -> str:
     scope.weigh(value)
     raw = msgspec.json.encode(value)
     if indent is not None:
-        depth = min(max(int(indent), 0), 8)
-        scope.grow(len(raw) * 2)
-        raw = msgspec.json.format(raw, indent=depth)
+        width = min(max(int(indent), 0), 8)
+        lines = sum(map(raw.count, (b",", b"[", b"]", b"{", b"}")))
+        scope.grow(len(raw) + lines * (1 + width * _depth(value)))
+        raw = msgspec.json.format(raw, indent=width)
     scope.grow(len(raw))
     return raw.decode()
+
+
+def _depth(value: Any) -> int:
+    """How many levels of lists and blocks a value has. It has been weighed."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | tuple | dict)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
 
 
 @pass_context
@@ -208,6 +227,17 @@ def _pairs(scope: Scope, value: Any) -> list[Any]:
     return list(value.items())
 
 
+def _strip(text: str, signs: str | None = None) -> str:
+    return text.strip(_few(signs))
+
+
+def _few(signs: str | None) -> str | None:
+    """Signs to strip: each sign of the text is looked for among them."""
+    if signs is not None and len(signs) > _SIGNS:
+        raise TooMuch(f"more than {_SIGNS} signs cannot be stripped")
+    return signs
+
+
 def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = "…") -> str:
     if len(text) <= length:
         return text
@@ -246,7 +276,7 @@ FILTERS: dict[str, Function] = {
     "sum": _of_list(_sum),
     "title": _of_text(str.title),
     "tojson": _to_json,
-    "trim": _of_text(str.strip),
+    "trim": _of_text(_strip),
     "truncate": _of_text(_truncate),
     "unique": _by_environment(stock.do_unique),
     "upper": _of_text(str.upper),
@@ -298,11 +328,16 @@ def _plain_method(name: str) -> Function:
     return lambda _, value, *args: getattr(value, name)(*args)
 
 
+def _strip_method(name: str) -> Function:
+    return lambda _, value, signs=None: getattr(value, name)(_few(signs))
+
+
 _OF_TEXT = ("capitalize", "casefold", "count", "endswith", "find", "isalnum", "isalpha", "isdigit", "islower",
-            "isnumeric", "isspace", "isupper", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip",
-            "startswith", "strip", "title", "upper")  # fmt: skip
+            "isnumeric", "isspace", "isupper", "lower", "removeprefix", "removesuffix",
+            "startswith", "title", "upper")  # fmt: skip
 METHODS: dict[str, dict[Any, Function]] = {
     **{name: {str: _plain_method(name)} for name in _OF_TEXT},
+    **{name: {str: _strip_method(name)} for name in ("lstrip", "strip")},
     "split": {str: _split},
     "splitlines": {str: _split_lines},
     "replace": {str: _replace},

@@ -38,7 +38,8 @@ def graph_problems(graph: Graph, place: str, known: Known) -> Iterator[Problem]:
     paths = Paths(graph)
     if graph.start not in graph.nodes:
         yield _no_node(graph, graph.start, f"{place}.start")
-        return  # without a beginning nothing can be said of ways
+        yield from _without_start(graph, place, known)
+        return
     yield from _order(paths, place)
     yield from _ways(paths, place)
     yield from _joins(paths, place)
@@ -192,6 +193,14 @@ def _reads(graph: Graph, paths: Paths, place: str, known: Known) -> Iterator[Pro
     if graph.output is not None:
         ordinary = Flow(graph, paths, failures=False).before(END)
         yield from _output(graph.output, f"{place}.output", ordinary)
+
+
+def _without_start(graph: Graph, place: str, known: Known) -> Iterator[Problem]:
+    """What can be said of nodes where nothing can be said of the ways to them."""
+    saved = {graph.saved(name) for name in graph.nodes}
+    names = Names({*saved, *graph.state}, nodes=graph.nodes)
+    for name, node in graph.nodes.items():
+        yield from work_problems(node, f"{place}.nodes.{name}", names, known)
 
 
 def _output(output: str, place: str, names: Names) -> Iterator[Problem]:

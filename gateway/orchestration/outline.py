@@ -26,6 +26,24 @@ def outline(name: str, workflow: Chain | Graph) -> list[str]:
     return [*head, *_body(workflow)]
 
 
+def summary(workflow: Chain | Graph) -> tuple[str, str]:
+    """The kind of a workflow, and what it consists of or is for."""
+    match workflow:
+        case Sequential():
+            parts = " → ".join(step.name for step in workflow.steps)
+        case Parallel():
+            parts = " | ".join(workflow.branches)
+        case Conditional():
+            parts = f"{len(workflow.branches)} branches"
+        case Conversational():
+            parts = f"model {workflow.model}"
+        case Graph():
+            parts = ", ".join(workflow.nodes)
+        case _:
+            parts = told(workflow)
+    return "graph" if isinstance(workflow, Graph) else workflow.type, workflow.description or parts
+
+
 def _body(workflow: Chain | Graph) -> list[str]:
     match workflow:
         case Sequential():

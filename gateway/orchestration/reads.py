@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jinja2 import nodes
-from jinja2.meta import find_undeclared_variables
+from jinja2.meta import TrackingCodeGenerator
 
 Path = tuple[str, ...]
 
@@ -19,7 +19,10 @@ class Read(NamedTuple):
 
 def reads(tree: nodes.Template) -> frozenset[Read]:
     """The names that a template reads and does not set itself."""
-    free = find_undeclared_variables(tree)
+    tracker = TrackingCodeGenerator(tree.environment)  # type: ignore[arg-type]  # parsed trees have one
+    tracker.optimizer = None  # it would compare what is undefined
+    tracker.visit(tree)
+    free = tracker.undeclared_identifiers
     found = [read for read in _found(tree, False) if read.path[0] in free]
     tested = set(_tested(tree))
     return frozenset(Read(path, optional or path[0] in tested) for path, optional in found)

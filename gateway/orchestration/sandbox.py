@@ -119,6 +119,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             cache_size=0,
+            optimized=False,
         )
         self.globals = {}
         self.filters = dict(filters)

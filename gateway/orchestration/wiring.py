@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from gateway.config.load import convert
+from gateway.config.convert import convert, typed
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.words import near, shown
 from gateway.orchestration.chain_wiring import chain_problems
@@ -21,6 +21,7 @@ from gateway.orchestration.settings import (
 )
 from gateway.orchestration.works import Known
 
+T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -47,10 +48,10 @@ def read_workflows(
     read = Workflows({}, {})
     for name, entry in chains.items():
         with _Told(problems):
-            read.chains[name] = _chain(entry, f"chains.{name}")
+            read.chains[name] = read_chain(entry, f"chains.{name}")
     for name, entry in graphs.items():
         with _Told(problems):
-            read.graphs[name] = convert(entry, Graph, f"graphs.{name}")
+            read.graphs[name] = _read(entry, Graph, f"graphs.{name}")
     known = Known(models, tuple(providers), frozenset(chains), frozenset(graphs), function)
     for kind, names in (("chains", chains), ("graphs", graphs)):
         problems += (problem for name in names for problem in _name_problems(name, f"{kind}.{name}"))
@@ -92,8 +93,8 @@ class _Told:
         return True
 
 
-def _chain(entry: Any, place: str) -> Chain:
-    """The chain that an entry is, by its `type`."""
+def read_chain(entry: Any, place: str) -> Chain:
+    """The chain that an entry is, by its `type`. Raises `ConfigError` where its values do not fit."""
     if not isinstance(entry, Mapping):
         raise ConfigError([Problem(place, "", "a block with `type`", shown(entry), "write {type: simple, …}")])
     expected = f"one of {', '.join(CHAINS)}"
@@ -104,7 +105,21 @@ def _chain(entry: Any, place: str) -> Chain:
     if not isinstance(kind, str) or kind not in CHAINS:
         cure = near(kind, CHAINS) if isinstance(kind, str) else ""
         raise ConfigError([Problem(f"{place}.type", "", expected, shown(kind), cure)])
-    return convert(dict(entry), CHAINS[kind], place)
+    return _read(dict(entry), CHAINS[kind], place)
+
+
+def _read(entry: Any, kind: type[T], place: str) -> T:
+    convert(entry, kind, place)
+    # What fits is read again with the texts of variables as plain ones, also where anything may stand.
+    return convert(_plain(typed(entry, kind)), kind, place)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
 
 
 _TYPICAL = {"steps": "sequential", "combine": "parallel", "branches": "conditional", "memory": "conversational"}

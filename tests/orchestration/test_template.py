@@ -83,6 +83,7 @@ def refused(source: str) -> list[str]:
         ("{{ 'a\nb' | indent(2) }}", "a\n  b"),
         ("{{ '3.7' | int }} {{ 'x' | int(9) }} {{ '1.5' | float }} {{ 2.345 | round(2) }}", "3 9 1.5 2.35"),
         ("{{ 'one two three' | truncate(9) }}", "one two…"),
+        ("{{ 3[1:] | default('none') if false else 'x' }}{{ (3).a | default('y') }}", "xy"),
     ],
 )  # fmt: skip
 def test_what_templates_make(source: str, text: str) -> None:
@@ -162,6 +163,8 @@ def test_what_is_of_the_wrong_kind_is_told() -> None:
         "{% for a in many %}{{ many | sort | length }}{% endfor %}",
         "{{ long | replace('a', long) }}", "{{ long.replace('', long) }}", "{{ many | join(long) }}",
         "{{ long | indent(100000) | indent(100000) }}{{ '\n' * 4000000 | indent(1000) }}",
+        "{{ many | map('string') | map('truncate', 0, true, long) | list }}",
+        "{{ long.strip(long) }}", "{{ long | trim(long) }}", "{{ nested | tojson(indent=8) }}",
         "{{ long.split('a') | length }}", "{{ long.split() | map('upper') | list }}",
         "{{ many | map('replace', '1', long) | list }}",
         "{% for a in many %}{{ many | map('string') | join | tojson | length }}{% endfor %}",
@@ -171,7 +174,10 @@ def test_what_is_of_the_wrong_kind_is_told() -> None:
 )  # fmt: skip
 def test_what_grows_or_repeats_is_bounded(source: str) -> None:
     long = "a" * 1_000_000
-    error = failed(source, long=long, other="a" * 999_999 + "b")
+    nested: Any = list(range(100_000))
+    for _ in range(300):
+        nested = [nested]
+    error = failed(source, long=long, other="a" * 999_999 + "b", nested=nested)
     assert error.status in (400, 500)
     assert str(error).startswith("chains.c.prompt: ")
 

@@ -1,0 +1,100 @@
+"""Chains and graphs as text and as Mermaid."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.build import Gateway
+from gateway.cli import main
+from gateway.orchestration.mermaid import mermaid, quoted
+from gateway.orchestration.outline import outline
+from gateway.orchestration.wiring import Workflows
+
+FILE = Path(__file__).parent / "files/workflows.yaml"
+
+
+@pytest.fixture(scope="module")
+def workflows() -> Workflows:
+    read = Gateway.load(FILE, {}).workflows
+    assert read is not None
+    return read
+
+
+def test_a_graph_is_told_with_its_edges(workflows: Workflows) -> None:
+    assert outline("graph:support", workflows.graphs["support"]) == [
+        "graph:support  (graph)",
+        "  start     classify, at most 25 steps",
+        '  classify  model fast, "One word, question or complaint: {{ input }}" → kind',
+        "              → answer",
+        "  answer    chain polish → reply",
+        "              → review",
+        '  review    model fast, "Score 1-5: {{ reply }}", answers JSON → review',
+        "              → answer  if review.score < 3 and visits.answer < 3",
+        "              → END",
+        '  sorry     template "We could not answer that now."',
+        "  output    {{ reply }}",
+        "  on error  sorry",
+    ]
+
+
+def test_each_chain_is_told(workflows: Workflows) -> None:
+    told = {name: outline(f"chain:{name}", chain) for name, chain in workflows.chains.items()}
+    assert told["summarise"] == ["chain:summarise  (simple)", '  model fast, "Summarise in one line: {{ input }}"']
+    assert told["tutor"] == ["chain:tutor  (conversational)", "  model   fast", '  system  "You teach."']
+    assert told["polish"][1:] == [
+        '  1. draft  model fast, "Draft an answer to: {{ input }}"',
+        '  2. final  chain summarise, "{{ draft }}"',
+    ]
+    assert told["panel"][1] == "  at the same time, all must succeed:"
+    assert told["panel"][-1] == '  then model fast, "Weigh: {{ a }} / {{ b }}"'
+    assert told["triage"][1:] == ["  if 'refund' in input  chain polish", "  otherwise             model fast"]
+
+
+def test_a_graph_is_drawn(workflows: Workflows) -> None:
+    lines = mermaid(workflows.graphs["support"]).splitlines()
+    assert lines[0] == "flowchart TD"
+    assert '    n2[["answer: chain polish"]]' in lines
+    assert '    n3 -->|"review.score #60; 3 and visits.answer #60; 3"| n2' in lines
+    assert lines[-1] == "    n6 -.-> n4"
+
+
+def test_each_chain_is_drawn(workflows: Workflows) -> None:
+    for chain in workflows.chains.values():
+        lines = mermaid(chain).splitlines()
+        assert lines[:3] == ["flowchart TD", '    n0(["input"])', '    n1(["answer"])']
+        assert any(line.endswith(" n1") for line in lines)
+
+
+def test_no_label_can_be_read_as_part_of_the_drawing() -> None:
+    label = quoted('x"]; click n0 "javascript:alert(1)"\n<b>|%%{init}')
+    assert set(label[1:-1]).isdisjoint('"<>[]{}|%\n`\\')
+    assert quoted("Größe?") == '"Größe?"'
+
+
+def told(*arguments: str) -> str:
+    result = CliRunner().invoke(main, ["explain", "--config", str(FILE), *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_tells_and_draws() -> None:
+    assert told("chain:triage").startswith("chain:triage  (conditional)\n")
+    assert told("--mermaid", "graph:support").startswith("flowchart TD\n")
+    assert '"type": "sequential"' in told("--json", "chain:polish")
+    assert "  graph:support    graph           classify, answer, review, sorry\n" in told()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chain:polsh"], "nothing is called 'chain:polsh'; did you mean chain:polish"),
+        (["graph:x"], "did you mean graph:support?"),
+        (["--mermaid"], "name one, such as chain:NAME"),
+        (["--mermaid", "fast"], "name one, such as chain:NAME"),
+    ],
+)
+def test_the_command_says_what_there_is(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["explain", "--config", str(FILE), *arguments])
+    assert result.exit_code == 1
+    assert said in result.output
