@@ -337,7 +337,7 @@ _OF_TEXT = ("capitalize", "casefold", "count", "endswith", "find", "isalnum", "i
             "startswith", "title", "upper")  # fmt: skip
 METHODS: dict[str, dict[Any, Function]] = {
     **{name: {str: _plain_method(name)} for name in _OF_TEXT},
-    **{name: {str: _strip_method(name)} for name in ("lstrip", "strip")},
+    **{name: {str: _strip_method(name)} for name in ("lstrip", "rstrip", "strip")},
     "split": {str: _split},
     "splitlines": {str: _split_lines},
     "replace": {str: _replace},

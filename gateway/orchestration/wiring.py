@@ -153,21 +153,20 @@ def _rings(read: Workflows, models: Mapping[str, Sequence[str]]) -> Iterator[Pro
     calls = {f"chain:{name}": list(_calls(chain, f"chains.{name}", models)) for name, chain in read.chains.items()}
     calls |= {f"graph:{name}": list(_calls(graph, f"graphs.{name}", models)) for name, graph in read.graphs.items()}
     done: set[str] = set()
-
-    def visit(name: str, way: list[str]) -> Iterator[Problem]:
-        if name in done or name not in calls:
-            return
-        for place, callee in calls[name]:
-            if callee in [*way, name]:
-                ring = [*way, name][[*way, name].index(callee) :]
-                told = f"{callee} calls itself: {' → '.join([*ring, callee])}"
-                yield Problem(place, told, "no way back", repr(callee.partition(":")[2]), "take one of the calls out")
-            else:
-                yield from visit(callee, [*way, name])
-        done.add(name)
-
     for name in calls:
-        yield from visit(name, [])
+        way = [name] if name not in done else []
+        left = [iter(calls[name])]  # of each workflow on the way, the calls that are still to be followed
+        while way:
+            place, callee = next(left[-1], ("", ""))
+            if not place:
+                done.add(way.pop())
+                left.pop()
+            elif callee in way:
+                told = f"{callee} calls itself: {' → '.join([*way[way.index(callee) :], callee])}"
+                yield Problem(place, told, "no way back", repr(callee.partition(":")[2]), "take one of the calls out")
+            elif callee in calls and callee not in done:
+                way.append(callee)
+                left.append(iter(calls[callee]))
 
 
 def _calls(workflow: Chain | Graph, place: str, models: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

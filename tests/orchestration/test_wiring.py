@@ -9,9 +9,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.build import Gateway
+from gateway.config.problems import ConfigError
+from gateway.orchestration.settings import Conversational, Simple
+from gateway.orchestration.wiring import read_workflows
 from tests.config.test_problems import Case, as_told, folder, lay, read_case, refused
 
 __all__ = ["folder"]
@@ -69,8 +74,8 @@ providers: {mock: {}}
         (1, "models.slow"),
         (3, "chains.a.prompt"),
         (4, "chains.b.steps[0].modle"),
-        (7, "graphs.g.nodes.n.chain"),
         (7, "graphs.g.nodes.n"),
+        (7, "graphs.g.nodes.n.chain"),
     ]
 
 
@@ -82,10 +87,10 @@ def test_rings_through_models_are_found() -> None:
 
 def test_calls_may_be_nested_deeply_and_shared() -> None:
     chains: dict[str, Any] = {"c0": {"type": "simple", "model": "p/m"}}
-    for number in range(1, 200):
+    for number in range(1, 1500):
         steps = [{"name": "a", "chain": f"c{number - 1}"}, {"name": "b", "chain": f"c{number - 1}"}]
         chains[f"c{number}"] = {"type": "sequential", "steps": steps}
-    assert len(read_workflows(chains, {}, {}, ["p"], lambda name, place: name).chains) == 200
+    assert len(read_workflows(chains, {}, {}, ["p"], lambda name, place: name).chains) == 1500
 
 
 def test_the_designs_workflows_load_as_they_stand() -> None:
@@ -105,7 +110,11 @@ def test_the_designs_workflows_load_as_they_stand() -> None:
 def test_texts_of_variables_are_plain_wherever_they_stand(folder: Path) -> None:
     text = """\
 chains:
-  c: {type: simple, function: "shop:find_order", args: {id: {deep: ["${WORD}"]}, note: "${NUMBER}"}, timeout: "${NUMBER}"}
+  c:
+    type: simple
+    function: "shop:find_order"
+    args: {id: {deep: ["${WORD}"]}, note: "${NUMBER}"}
+    timeout: "${NUMBER}"
 """
     written(folder, Case({"gateway.yaml": text}, []))
     read = Gateway.load("gateway.yaml", {"WORD": "eleven", "NUMBER": "7"}).workflows
