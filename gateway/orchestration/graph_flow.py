@@ -14,6 +14,8 @@ class Flow:
         self._graph = graph
         self._paths = paths
         self._failures = failures
+        self._whole = {id(edge) for edge in graph.edges if len(edge.sources) > 1 and paths.together(edge)}
+        """The joins that all their sources come to."""
         self._given = {name for name, one in graph.state.items() if one.default is not None or one.reduce != "replace"}
         everything = self._given | {graph.saved(name) for name in graph.nodes}
         names = [*graph.nodes, END]
@@ -73,7 +75,7 @@ class Flow:
 
     def _joined(self, edge: Edge, sources: list[str]) -> set[str]:
         outputs = [self._after(source) for source in sources]
-        if len(outputs) > 1 and self._paths.together(edge):
+        if id(edge) in self._whole:
             return set().union(*outputs)
         return set.intersection(*outputs)
 

@@ -28,19 +28,16 @@ class Paths:
             if node.on_error in graph.nodes and node.default is None
         }
         """Where the failure of a node leads."""
+        self.all_next = {
+            name: targets | ({self.failing[name]} if name in self.failing else set())
+            for name, targets in self.next.items()
+        }
+        """Where each node may lead, failures included."""
         self.ordinary = self.reached([graph.start], self.next)
         """The nodes that a run without failures may come to."""
         starts = [graph.start, *([graph.on_error] if graph.on_error in graph.nodes else [])]
         self.any = self.reached(starts, self.all_next)
         """The nodes that any run may come to."""
-
-    @property
-    def all_next(self) -> dict[str, set[str]]:
-        """Where each node may lead, failures included."""
-        return {
-            name: targets | ({self.failing[name]} if name in self.failing else set())
-            for name, targets in self.next.items()
-        }
 
     def reached(self, starts: Iterable[str], ways: Mapping[str, set[str]], without: str = "") -> set[str]:
         """The nodes that can be come to from some, on ways that avoid one."""
@@ -68,9 +65,10 @@ class Paths:
         for edge in self.graph.edges:
             if len(edge.targets) < len(join.sources) or not set(edge.targets) <= set(self.graph.nodes):
                 continue
+            if not all(self._behind(source, edge) for source in join.sources):
+                continue
             starts = [self._start_of(source, edge.targets) for source in join.sources]
-            behind = all(self._behind(source, edge) for source in join.sources)
-            if behind and None not in starts and len(set(starts)) == len(starts):
+            if None not in starts and len(set(starts)) == len(starts):
                 return True
         return False
 
