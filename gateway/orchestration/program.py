@@ -11,7 +11,7 @@ from gateway.config.problems import ConfigError, Problem
 from gateway.orchestration.filters import FILTERS, INNER, TESTS
 from gateway.orchestration.grammar import bounded, faults
 from gateway.orchestration.reads import Path, Read, reads
-from gateway.orchestration.sandbox import Sandbox, Scope, TooMuch
+from gateway.orchestration.sandbox import Lack, Sandbox, Scope, TooMuch
 from gateway.seam import GatewayError
 
 SANDBOX = Sandbox({**FILTERS, **INNER}, TESTS)
@@ -105,9 +105,9 @@ class Program(Reader):
     def _fail(self, error: Exception, names: Mapping[str, Any]) -> NoReturn:
         line = self._line(error)
         if isinstance(error, UndefinedError):
-            gone = missing(self.reads, names)
+            gone = _missing(self.reads, names, error.message)
             told = f"{'.'.join(gone)} is not defined" if gone else str(error)
-            raise TemplateError(self.place, f"{line}{told}{cure_of(gone)}", missing=gone) from error
+            raise TemplateError(self.place, f"{line}{told}{_cure(gone)}", missing=gone) from error
         if isinstance(error, TooMuch):
             raise TemplateError(self.place, f"{line}{error}", status=400) from error
         if isinstance(error, RecursionError):
@@ -129,20 +129,24 @@ def _scope(names: Mapping[str, Any]) -> Scope:
     return Scope(SANDBOX, names, None, {})  # type: ignore[arg-type]  # it only reads
 
 
-def missing(reads: frozenset[Read], names: Mapping[str, Any]) -> Path:
-    """The path of what is read and not there; empty where all is."""
-    for path, optional in sorted(reads):
+def _missing(reads: frozenset[Read], names: Mapping[str, Any], told: str | None) -> Path:
+    """The whole path of what was missing, as the template has it; empty where nobody knows."""
+    if not isinstance(told, Lack):
+        return ()
+    for path, _ in sorted(reads):
         value: Any = names
         for number, name in enumerate(path):
-            if not isinstance(value, Mapping) or name not in value:
-                if optional or not isinstance(value, Mapping):
-                    break
-                return path[: number + 1]
+            if not isinstance(value, Mapping):
+                break
+            if name not in value:
+                if name == told.name and told.owner is (value if number else None):
+                    return path[: number + 1]
+                break
             value = value[name]
     return ()
 
 
-def cure_of(path: Path) -> str:
+def _cure(path: Path) -> str:
     """What a caller can do about a name that is not defined."""
     if len(path) > 1 and path[0] in CALLERS:
         return f"; send it in `{path[0]}`"

@@ -7,7 +7,7 @@ the same way.
 """
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import msgspec
 from jinja2 import StrictUndefined, Undefined, pass_context
@@ -29,6 +29,21 @@ class TooMuch(Exception):
     """A template went beyond its bounds."""
 
 
+class Lack(str):
+    """What is told of something that is missing; its name, and what should have it: None, where it is no field."""
+
+    __slots__ = ("name", "owner")
+    name: str
+    owner: Any
+
+    def __new__(cls, told: str, name: str, owner: Any) -> Self:
+        """`told` is the sentence."""
+        lack = super().__new__(cls, told)
+        lack.name = name
+        lack.owner = owner
+        return lack
+
+
 class Missing(StrictUndefined):
     """What is not defined. It may be asked whether it is, and be given a default; all else names it."""
 
@@ -37,7 +52,9 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         name, owner = self._undefined_name, self._undefined_obj
-        return f"{name} is not defined" if owner is missing else f"{kind(owner)} has no {name!r}"
+        if owner is missing:
+            return Lack(f"{name} is not defined", str(name), None)
+        return Lack(f"{kind(owner)} has no {name!r}", str(name), owner)
 
     def fail(self) -> NoReturn:
         """Raise the error that names it."""
