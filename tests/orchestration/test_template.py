@@ -313,35 +313,35 @@ def test_a_value_keeps_its_type_where_it_is_an_expression_alone() -> None:
 # ---- whatever is written
 
 
-_EXPRESSIONS = st.recursive(
-    st.sampled_from(
-        ["input", "inputs.docs", "review.score", "many", "nope", "long", "'ab'", "3", "[1, 2]", "messages"]
-    ),
-    lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "*", "~", "%", "//", "-", "/", "in", "==", "<", "and"]), inner).map(
-            lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
-        ),
-        st.tuples(inner, st.sampled_from(
-            ["upper", "join", "tojson", "sort", "list", "length", "sum", "unique", "indent(9)", "title", "min",
-             "replace('a', 'aaaa')", "map('upper')", "default(1)", "join(long)", "string", "reverse", "truncate",
-             "select('string')", "round", "int"]
-        )).map(lambda parts: f"({parts[0]} | {parts[1]})"),
-        st.tuples(inner, st.sampled_from(
-            [".split()", ".upper()", "[1:]", "[0]", ".items()", ".a", ".count('a')", ".join(many)", "['x']"]
-        )).map(lambda parts: f"{parts[0]}{parts[1]}"),
-    ),
-    max_leaves=8,
-)  # fmt: skip
-_BODIES = st.recursive(
-    _EXPRESSIONS.map(lambda expression: f"{{{{ {expression} }}}}"),
-    lambda inner: st.one_of(
-        st.tuples(inner, inner).map("".join),
-        st.tuples(_EXPRESSIONS, inner).map(lambda parts: f"{{% for x in {parts[0]} %}}{parts[1]}{{% endfor %}}"),
-        st.tuples(_EXPRESSIONS, inner).map(lambda parts: f"{{% if {parts[0]} %}}{parts[1]}{{% endif %}}"),
-        st.tuples(_EXPRESSIONS, inner).map(lambda parts: f"{{% set long = {parts[0]} %}}{parts[1]}"),
-    ),
-    max_leaves=5,
-)
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    operators = st.sampled_from(["+", "*", "~", "%", "//", "-", "/", "in", "==", "<", "and"])
+    filters = st.sampled_from(
+        ["upper", "join", "tojson", "sort", "list", "length", "sum", "unique", "indent(9)", "title", "min",
+         "replace('a', 'aaaa')", "map('upper')", "default(1)", "join(long)", "string", "reverse", "truncate",
+         "select('string')", "round", "int"]
+    )  # fmt: skip
+    endings = st.sampled_from(
+        [".split()", ".upper()", "[1:]", "[0]", ".items()", ".a", ".count('a')", ".join(many)", "['x']"]
+    )
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, operators, inner),
+        st.builds("({} | {})".format, inner, filters),
+        st.builds("{}{}".format, inner, endings),
+    )
+
+
+def _longer(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("{}{}".format, inner, inner),
+        st.builds("{{% for x in {} %}}{}{{% endfor %}}".format, _EXPRESSIONS, inner),
+        st.builds("{{% if {} %}}{}{{% endif %}}".format, _EXPRESSIONS, inner),
+        st.builds("{{% set long = {} %}}{}".format, _EXPRESSIONS, inner),
+    )
+
+
+_NAMED = ["input", "inputs.docs", "review.score", "many", "nope", "long", "'ab'", "3", "[1, 2]", "messages"]
+_EXPRESSIONS = st.recursive(st.sampled_from(_NAMED), _larger, max_leaves=8)
+_BODIES = st.recursive(st.builds("{{{{ {} }}}}".format, _EXPRESSIONS), _longer, max_leaves=5)
 
 
 @settings(max_examples=400, deadline=2000)
