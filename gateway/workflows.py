@@ -5,20 +5,15 @@ from typing import Any
 
 from gateway.components import Components
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.schema import Config, Fallback, ModelEntry
+from gateway.config.routing import VIRTUAL, Fallback, ModelEntry
+from gateway.config.schema import Config
 from gateway.orchestration.wiring import Workflows, read_workflows, unbuilt
-
-_VIRTUAL = ("chain:", "graph:")
 
 
 def workflows(config: Config, components: Components, notes: list[str], problems: list[Problem]) -> Workflows:
     """The chains and graphs; what is wrong is added to `problems`, and what does nothing yet to `notes`."""
-    models: dict[str, list[str]] = {}
-    for name, model in config.models.items():
-        for alias in (name, *(model.aliases if isinstance(model, ModelEntry) else ())):
-            models[alias] = [target for target in _targets(model) if target.startswith(_VIRTUAL)]
     try:
-        read = read_workflows(config.chains, config.graphs, models, config.providers, _function(components))
+        read = read_workflows(config.chains, config.graphs, models(config), config.providers, _function(components))
     except ConfigError as error:
         problems += error.problems
         return Workflows({}, {})
@@ -26,13 +21,35 @@ def workflows(config: Config, components: Components, notes: list[str], problems
     return read
 
 
-def _targets(model: str | ModelEntry) -> Iterator[str]:
-    """Everything that a model may turn to."""
+def models(config: Config) -> dict[str, list[str]]:
+    """The names of models, aliases too, with the chains and graphs that each leads to, by way of others too."""
+    owners = {name: name for name in config.models}
+    for name, model in config.models.items():
+        owners.update(dict.fromkeys(model.aliases if isinstance(model, ModelEntry) else (), name))
+    return {name: _led_to(config, owners, owner) for name, owner in owners.items()}
+
+
+def _led_to(config: Config, owners: dict[str, str], owner: str) -> list[str]:
+    seen = {owner}
+    led_to: list[str] = []
+    pile = [owner]
+    while pile:
+        for name in _named(config.models[pile.pop()]):
+            if name.partition(":")[0] in VIRTUAL:
+                led_to.append(name)
+            elif (other := owners.get(name)) is not None and other not in seen:
+                seen.add(other)
+                pile.append(other)
+    return led_to
+
+
+def _named(model: str | ModelEntry) -> Iterator[str]:
+    """Everything that a model turns to."""
     if isinstance(model, str):
         yield model
         return
     yield from (target.to for target in model.targets)
-    given = model.fallback or []
+    given = model.fallback
     lists = [getattr(given, cause) for cause in given.__struct_fields__] if isinstance(given, Fallback) else [given]
     yield from (name for names in lists for name in names)
 
