@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 import httptools
@@ -14,6 +15,7 @@ from gateway.seam import InvalidRequest
 MAX_HEAD = 64 * 1024
 """Bytes that a request's line and headers may have."""
 
+_CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -87,8 +89,11 @@ class Protocol(HttpToolsProtocol):
         """Begin an answer that comes in pieces, with status 200."""
         cycle = self._served
         if cycle is not None and not cycle.disconnected:
-            cycle.response_started = cycle.chunked_encoding = True
-            self.transport.write(_head(headers, cycle) + b"transfer-encoding: chunked\r\n\r\n")
+            cycle.response_started = True
+            # HTTP/1.0 has no chunks (RFC 9112, 6.1): there the end of the connection ends the answer.
+            cycle.chunked_encoding = cycle.scope["http_version"] != "1.0"
+            cycle.expected_content_length = inf
+            self.transport.write(_head(headers, cycle) + (_CHUNKED if cycle.chunked_encoding else b"\r\n"))
 
     def push(self, data: bytes) -> bool:
         """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
@@ -101,7 +106,8 @@ class Protocol(HttpToolsProtocol):
         """End the answer under way."""
         cycle = self._served
         if cycle is not None and not cycle.disconnected:
-            self.transport.write(b"0\r\n\r\n")
+            if cycle.chunked_encoding:
+                self.transport.write(b"0\r\n\r\n")
             self._complete(cycle)
 
     def answer(self, headers: Headers, body: bytes) -> None:

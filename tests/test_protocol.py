@@ -2,12 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from gateway.protocol import Protocol
-from gateway.testing import Served, serve
+from gateway.testing import Received, Served, Upstream, Wire, events, serve
+from tests.doors import block
 
 ASK = b'{"model":"mock/echo","messages":[{"role":"user","content":"Hello"}]}'
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(ASK), ASK)
@@ -64,3 +66,36 @@ def test_pipelined_requests_are_answered_in_turn(served: Served) -> None:
         answers = b""
         while answers.count(b"HTTP/1.1 200") < 3 or not answers.endswith(b"}"):
             answers += client.recv(65536)
+
+
+def test_a_stream_over_http_1_0_has_no_chunks_and_ends_with_the_connection(served: Served) -> None:
+    ask = ASK[:-1] + b',"stream":true}'
+    with connected(served) as client:
+        head = b"POST /v1/chat/completions HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: %d\r\n\r\n"
+        client.sendall(head % len(ask) + ask)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_stream_over_http_1_0_that_fails_ends_with_its_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(request: Received, wire: Wire) -> None:
+        await wire.open()
+        await wire.chunk(b"".join(events("Hello", usage=False, done=False, finish=None)))
+        await wire.end()
+
+    ask = b'{"model":"up/m","stream":true,"messages":[]}'
+    with ExitStack() as stack:
+        upstream = stack.enter_context(Upstream(script))
+        client = stack.enter_context(connected(stack.enter_context(serve({"providers": {"up": block(upstream)}}))))
+        client.sendall(b"POST /v1/chat/completions HTTP/1.0\r\ncontent-length: %d\r\n\r\n" % len(ask) + ask)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    assert b"Hello" in answer
+    assert b'"code":"upstream_error"' in answer.splitlines()[-2]
+    assert not caplog.records
