@@ -89,7 +89,10 @@ def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
     assert f"{path}: good" in run("check", GATEWAY_CONFIG=path).output
     missing = run("check", "--config", str(tmp_path / "none.yaml"))
     assert missing.exit_code == 1
-    assert "cannot be read" in missing.stderr
+    assert missing.stderr == (
+        f"{tmp_path / 'none.yaml'}: the file cannot be read: No such file or directory; "
+        "`gateway init` writes one, --config names another\n"
+    )
 
 
 def test_an_address_on_the_command_line_is_held_to_the_same_rules(tmp_path: Path) -> None:

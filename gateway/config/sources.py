@@ -120,7 +120,10 @@ class Sources:
             with Path(path).open("rb") as file:
                 data = file.read(_LARGEST + 1)
         except OSError as error:
-            self._unusable(at._replace(message=f"{path} cannot be read: {error.strerror}"))
+            at = at._replace(message=f"{path if at.place else 'the file'} cannot be read: {error.strerror}")
+            if isinstance(error, FileNotFoundError) and not at.place:
+                at = at._replace(cure="`gateway init` writes one, --config names another")
+            self._unusable(at)
             return None
         except ValueError:  # a null character in its name
             self._unusable(at._replace(message=f"{path!r} cannot be read: it is no name of a file"))
