@@ -167,11 +167,15 @@ def test_a_signal_cuts_what_outlasts_the_grace(tmp_path: Path) -> None:
         config["providers"] = {"up": block(upstream)}
         with running(tmp_path, config) as gateway, Raw(gateway.url) as client:
             client.post(STREAM)
-            client.until(WORD)
+            begun = client.until(WORD)
             gateway.process.send_signal(signal.SIGTERM)
-            client.rest()
+            answer = parsed(begun + client.rest())
             assert gateway.ended() in (0, -signal.SIGTERM)
         upstream.background.until(lambda: upstream.left == 1)
+    assert answer.complete
+    assert b'"code":"shutting_down"' in answer.body
+    assert DONE not in answer.body
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_a_process_that_serves_nobody_ends_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from gateway.seam import (
 UNCHANGED: Callable[[Batch], bytes] = attrgetter("raw")
 """A writer of batches as they are."""
 _log = logging.getLogger("gateway")
+_LAST_WORD = 0.5
+"""Seconds that a client may take to read why its answer is cut when the server stops."""
 _FORWARDED = (b"openai-beta", b"anthropic-version", b"anthropic-beta", b"traceparent")
 
 
@@ -118,7 +121,9 @@ class Door:
                 await visit.answer(reply.head.status, chunk.raw, list(reply.head.headers.items()))
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not visit.gone or task is None or task.uncancel() > 0:
+            if not visit.gone:
+                await self._stop(visit, call)
+            elif task is None or task.uncancel() > 0:
                 raise
         except GatewayError as error:
             await self._fail(visit, error, call)
@@ -177,12 +182,24 @@ class Door:
     async def _begin(self, visit: Visit, reply: Reply) -> None:
         await visit.start(reply.head.status, [*STREAM_HEADERS, *reply.head.headers.items()])
 
+    async def _stop(self, visit: Visit, call: Call | None) -> None:
+        """The server gives up a request whose client is still there: say so, unless the client reads too slowly."""
+        error = GatewayError(
+            "The gateway stops before this answer is whole; ask again.",
+            status=503,
+            code="shutting_down",
+            headers=[(b"connection", b"close")],
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORD):
+                await self._fail(visit, error, call)
+
     async def _fail(self, visit: Visit, error: GatewayError, call: Call | None) -> None:
         if isinstance(error, ModelNotFound):
             error = self.house.catalog.explain(error, call.caller if call is not None else None)
         if visit.started:
             await visit.write(self.error_event(error, visit.id))
-            await visit.write(b"", more=False)
+            await visit.end()
             return
         headers: list[tuple[bytes, bytes]] = list(error.headers)
         if error.provider is not None:

@@ -162,12 +162,33 @@ async def test_a_client_that_leaves_cancels_its_call(gateway: Gateway, stream: b
     assert mock.open == 0
 
 
-async def test_a_server_that_stops_cancels_a_call_with_noise(gateway: Gateway) -> None:
-    client = Client(request("mock/slow"))
-    task = asyncio.get_running_loop().create_task(gateway.app(scope(), client.receive, client.send))
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_a_server_that_stops_cancels_a_call_and_says_so(gateway: Gateway, path: str) -> None:
+    client = Client(request("mock/slow", max_tokens=9))
+    task = asyncio.get_running_loop().create_task(gateway.app(scope(path), client.receive, client.send))
     await asyncio.sleep(0)  # the call has begun
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    await task
+    assert client.sent[0]["status"] == (503 if path == "/v1/chat/completions" else 529)
+    assert (b"connection", b"close") in client.sent[0]["headers"]
+    assert "ask again" in json.loads(client.body)["error"]["message"]
+    await gateway.env.tasks.drain()
+    mock: Any = gateway._providers["mock"]
+    assert mock.open == 0
+
+
+async def test_a_server_that_stops_waits_for_no_client_that_does_not_read(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.api.door._LAST_WORD", 0.01)
+
+    async def stuck(message: Message) -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.get_running_loop().create_task(gateway.app(scope(), Client(request("mock/slow")).receive, stuck))
+    await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(5):
         await task
     await gateway.env.tasks.drain()
 
