@@ -153,7 +153,7 @@ class Anthropic:
         try:
             lacking = is_null(_limit_of(raw).max_tokens)
         except INVALID as error:
-            raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+            raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
         return request.spliced({"max_tokens": self._max_tokens}) if lacking else raw
 
     def _prepared(self, path: str, settings: AnthropicSettings, more: dict[str, str]) -> bytes:

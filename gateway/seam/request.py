@@ -98,9 +98,9 @@ class Request:
             try:
                 self._body = _decode(self.raw)
             except INVALID as error:
-                raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+                raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
             if not isinstance(self._body, dict):
-                raise InvalidRequest("The body is not a JSON object.")
+                raise InvalidRequest("The body is not a JSON object.", code="invalid_type")
         return self._body
 
     def texts(self) -> Iterator[Text]:
@@ -160,7 +160,7 @@ def _spliced(source: bytes, members: Mapping[str, bytes]) -> bytes:
     try:
         return splice(source, members)
     except INVALID as error:  # bytes that nobody has looked at before: a name that is not UTF-8
-        raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+        raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
 
 
 def _opened(value: Any) -> Any:

@@ -146,7 +146,7 @@ class Reading:
         try:
             document = _decode(request.raw)
         except INVALID as error:
-            raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+            raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
         if not isinstance(document, dict):
             raise InvalidRequest("The body is not a JSON object.")
         self.body = Fields(self, document, "")

@@ -133,8 +133,9 @@ def test_the_surface_of_a_copy() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"1", b"{", b'"x"', b"\xff", b'{"a":"\\ud83d"}', b"[" * 100_000])
 def test_what_is_no_object_is_an_invalid_request(raw: bytes) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest) as caught:
         _ = request(raw).body
+    assert caught.value.code == ("invalid_type" if raw in (b"[]", b"1", b'"x"') else "invalid_json")
     with pytest.raises(InvalidRequest):
         list(request(raw).texts())
 
@@ -202,8 +203,9 @@ def test_texts_of_any_object_can_be_read_and_written(surface: str, body: dict[st
 
 def test_a_name_that_is_not_utf8_is_the_clients_error() -> None:
     request = Request("chat", b'{"model":"a","\x80":1}', model="a")
-    with pytest.raises(InvalidRequest, match="not valid JSON"):
+    with pytest.raises(InvalidRequest, match="not valid JSON") as caught:
         _ = request.copy(model="b").raw
+    assert caught.value.code == "invalid_json"
     with pytest.raises(InvalidRequest, match="not valid JSON"):
         request.spliced({"stream_options": b"{}"})
 
