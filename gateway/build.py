@@ -18,6 +18,7 @@ from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.components import Components, made, takes
 from gateway.config.load import convert, further, parse, read, unbuilt
+from gateway.config.positions import place_of
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import ProviderRouting
 from gateway.config.schema import Auth, Config, KeyEntry
@@ -215,7 +216,8 @@ class Gateway:
             settings = dict(entry)
             kind = settings.pop("type", None)
             kind = name if kind is None else str(kind)
-            cure = "the variable in its api_key is not set"
+            variable = self.config.positions.hidden.get(place_of(("providers", name, "api_key")))
+            cure = f"set {variable}" if variable else "its api_key is empty"
             translation = settings.pop("translation", "lenient")
             if translation not in ("lenient", "strict"):
                 problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))

@@ -251,7 +251,7 @@ def test_what_is_off_is_said_and_not_listed() -> None:
         "models": {"gpt": "openai/gpt", "e": "mock/echo"},
     }
     gateway = Gateway.load(config, {})
-    assert gateway.notes == ["providers.openai: switched off: the variable in its api_key is not set"]
+    assert gateway.notes == ["providers.openai: switched off: set NO_KEY"]
     assert [entry.name for entry in gateway.catalog.visible(None)][:2] == ["e", "mock/echo"]
 
 

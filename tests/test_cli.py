@@ -30,7 +30,7 @@ def test_check_says_that_a_file_is_good_and_what_to_know(tmp_path: Path) -> None
     assert result.exit_code == 0
     assert result.output.splitlines() == [
         f"{path}:3: note: cache: known, but not built yet: it does nothing",
-        f"{path}:1: note: providers.openai: switched off: the variable in its api_key is not set",
+        f"{path}:1: note: providers.openai: switched off: set NO_KEY",
         f"{path}: good: 6 models",
     ]
 

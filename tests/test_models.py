@@ -301,7 +301,7 @@ def test_targets_that_are_switched_off_are_left_out_and_said() -> None:
         {"providers": {"off": {"type": "openai", "api_key": "${NONE}"}, **MOCK}, "models": models}, {}
     )
     assert gateway.notes == [
-        "providers.off: switched off: the variable in its api_key is not set",
+        "providers.off: switched off: set NONE",
         "models.m.targets[0].to: left out: off is switched off",
         "models.m.fallback[0]: left out: off is switched off",
         "models.m.fallback[1]: left out: n is switched off",

@@ -56,6 +56,7 @@ class Variables:
         if not missing:
             return Filled(filled, "" if from_file else names[0], shown=from_file) if names else filled
         if _switches(path):
+            self._hidden[place_of(path)] = missing[0]
             return None
         for name in missing:
             cure = f"set it, or write ${{{name}:-default}}"

@@ -245,7 +245,7 @@ def test_a_provider_without_its_key_is_unavailable() -> None:
     with opened(config) as doors:
         for name in ("named", "off/anything"):
             answer = doors.chat(name)
-            why = "providers.off: switched off: the variable in its api_key is not set"
+            why = "providers.off: switched off: set NO_SUCH_KEY"
             message = f"The model {name!r} cannot be served: {why}."
             assert answer.status_code == 503
             assert error_of(answer.content) == {

@@ -117,7 +117,7 @@ def test_a_switched_off_provider_is_told() -> None:
     with opened(config) as doors:
         status, kind, text = refused(doors.messages("anthropic/claude"))
         assert (status, kind) == (529, "overloaded_error")
-        assert "the variable in its api_key is not set" in text
+        assert "set NOT_SET_ANYWHERE" in text
 
 
 def test_somebody_is_there(doors: Doors) -> None:
