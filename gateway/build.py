@@ -48,7 +48,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.translate.chat_messages import ChatOnMessages
 from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
 from gateway.translate.contract import Translation
-from gateway.translate.messages_chat import MESSAGES_ON_CHAT
+from gateway.translate.messages_chat import MESSAGES_ON_CHAT, MessagesOnChat
 from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, PlainHttp, open_client
 
@@ -260,8 +260,10 @@ class Gateway:
 
 
 def _translations(provider: Provider) -> Sequence[Translation]:
-    """The ways to a provider; what it makes of calls that set no `max_tokens`, its translations do too."""
-    return COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT, ChatOnMessages(getattr(provider, "max_tokens", None))
+    """The ways to a provider, by what it says of itself: `max_tokens` for calls that set none, `cache_control`."""
+    caches = getattr(provider, "cache_control", False)
+    messages = MessagesOnChat(cache_control=True) if caches else MESSAGES_ON_CHAT
+    return COMPLETIONS_ON_CHAT, messages, ChatOnMessages(getattr(provider, "max_tokens", None))
 
 
 def _is_local(entry: KeyEntry) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway import __version__
 from gateway.providers.events import Events
-from gateway.providers.failures import from_answer, from_success
+from gateway.providers.failures import check, from_answer, kind_of
+from gateway.providers.request_head import header_lines, lowered, request_head
 from gateway.seam import (
     Batch,
     Call,
@@ -19,10 +19,11 @@ from gateway.seam import (
     Request,
     Settings,
     Timeouts,
-    UpstreamError,
     Usage,
 )
-from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_header, open_client
+from gateway.translate.chat_thoughts import without_chat_thoughts
+from gateway.translate.dropped import name
+from gateway.upstream import Client, ClientSettings, Exchange, Origin, open_client
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import MESSAGE_STOP
 from gateway.wire.token_count import TOKEN_COUNT_ANSWER
@@ -73,14 +74,13 @@ class Anthropic:
 
     def __init__(self, settings: AnthropicSettings) -> None:
         self.models: Sequence[str] = settings.models
-        self.address = settings.base_url
         self.surfaces: Sequence[str] = ("messages", "count_tokens") if settings.count_tokens else ("messages",)
         self.address = settings.base_url
         self._origin = Origin.parse(settings.base_url)
         self.max_tokens = settings.max_tokens
         self._max_tokens = b"%d" % (settings.max_tokens or MAX_TOKENS)
-        headers = {name.lower(): value for name, value in settings.headers.items()}
-        self._version = _lines({"anthropic-version": headers.pop("anthropic-version", VERSION)})
+        headers = lowered(settings.headers)
+        self._version = header_lines({"anthropic-version": headers.pop("anthropic-version", VERSION)})
         below = f"{self._origin.path.removesuffix('/v1')}/v1/messages"
         self._head = self._prepared(below, settings, headers)
         self._count_head = self._prepared(f"{below}/count_tokens", settings, headers)
@@ -114,63 +114,40 @@ class Anthropic:
         lines += [b"%s: %s\r\n" % header for header in request.headers]
         if not any(name == b"anthropic-version" for name, _ in request.headers):
             lines.append(self._version)
-        body = request.raw if counted else self._limited(request)
+        body, head = self._body(request, counted)
         timeouts = call.target.timeouts if call.target is not None else Timeouts()
         exchange = await self._client.send(self._origin, b"".join(lines), body, timeouts)
         try:
-            return await (self._count(call, exchange) if counted else self._reply(call, exchange))
+            return await self._reply(call, exchange, head, counted)
         except BaseException:
             await exchange.aclose()
             raise
 
-    async def _reply(self, call: Call, exchange: Exchange) -> Reply:
+    async def _reply(self, call: Call, exchange: Exchange, head: Head, counted: bool) -> Reply:
+        kind = kind_of(exchange)
         host = self._origin.host
-        kind = (exchange.header(b"content-type") or b"").lower()
-        if exchange.status == 200 and kind.startswith(b"text/event-stream"):
-            return Reply(call, Events(exchange, MESSAGES_EVENT, host, MESSAGE_STOP), Head())
-        body = await self._json(exchange, kind)
-        if (error := from_success(host, body, exchange.headers, member="content")) is not None:
-            raise error
-        return Reply(call, Given((Batch(body, MESSAGES_ANSWER),)), Head())
-
-    async def _count(self, call: Call, exchange: Exchange) -> Reply:
-        body = await self._json(exchange, (exchange.header(b"content-type") or b"").lower())
-        return Reply.of(call, Chunk(body, TOKEN_COUNT_ANSWER), Head(), usage=Usage())
-
-    async def _json(self, exchange: Exchange, kind: bytes) -> bytes:
-        """The body of an answer that must be JSON. Raises what an answer with another status means."""
+        if exchange.status == 200 and kind.startswith(b"text/event-stream") and not counted:
+            return Reply(call, Events(exchange, MESSAGES_EVENT, host, MESSAGE_STOP), head)
         body = await exchange.whole()
-        if exchange.status != 200:
-            raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
-        if not kind.startswith(b"application/json"):
-            shown = kind.decode("latin-1") or "no content-type"
-            raise UpstreamError(f"{self._origin.host} answered with {shown} where JSON was asked for.")
-        return body
+        check(host, exchange, kind, body, None if counted else "content")
+        if counted:
+            return Reply.of(call, Chunk(body, TOKEN_COUNT_ANSWER), head, usage=Usage())
+        return Reply(call, Given((Batch(body, MESSAGES_ANSWER),)), head)
 
-    def _limited(self, request: Request) -> bytes:
-        """The body, with a `max_tokens` at all events."""
+    def _body(self, request: Request, counted: bool) -> tuple[bytes, Head]:
+        """The body with a `max_tokens` where an answer is wanted, and the head that names what it goes without."""
         raw = request.raw
+        head = Head()
+        members: dict[str, bytes] = {}
+        if (cleared := without_chat_thoughts(raw)) is not None:
+            members["messages"], paths = cleared
+            name(head.headers, paths)
         try:
-            lacking = is_null(_limit_of(raw).max_tokens)
+            if not counted and is_null(_limit_of(raw).max_tokens):
+                members["max_tokens"] = self._max_tokens
         except INVALID as error:
             raise InvalidRequest(f"The body is not valid JSON: {error}") from error
-        return request.spliced({"max_tokens": self._max_tokens}) if lacking else raw
+        return request.spliced(members) if members else raw, head
 
     def _prepared(self, path: str, settings: AnthropicSettings, more: dict[str, str]) -> bytes:
-        """A request's line and headers, the same for every call."""
-        headers = {
-            "host": self._origin.host_header.decode(),
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            "user-agent": f"llm-orchestration-gateway/{__version__}",
-        }
-        if settings.api_key:
-            name = settings.key_header.lower()
-            headers[name] = f"Bearer {settings.api_key}" if name == "authorization" else settings.api_key
-        return b"POST %s HTTP/1.1\r\n" % path.encode() + _lines(headers | more)
-
-
-def _lines(headers: dict[str, str]) -> bytes:
-    for name, value in headers.items():
-        check_header(name.encode(), value.encode())
-    return b"".join([b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in headers.items()])
+        return request_head(self._origin, path, api_key=settings.api_key, key_header=settings.key_header, headers=more)

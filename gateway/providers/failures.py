@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.seam import GatewayError, UpstreamError
+from gateway.upstream import Exchange
 from gateway.wire.verbatim import INVALID, NULL, is_null, mend
 
 _log = logging.getLogger("gateway")
@@ -53,7 +54,6 @@ _TYPES = {400: "invalid_request_error", 403: "permission_error", 404: "invalid_r
 _KEPT = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 """Headers of an upstream's error that help the client."""
 
-
 _LONGEST = 8192
 """Characters of a provider's message that are passed on: some quote the whole request."""
 
@@ -78,6 +78,25 @@ class _Success(msgspec.Struct, gc=False):
 _ANSWERS = {"choices": "completion", "data": "list of embeddings", "results": "moderation", "content": "message"}
 _decode = msgspec.json.Decoder(_Body | list[_Body]).decode
 _decode_success = msgspec.json.Decoder(_Success).decode
+
+
+def check(host: str, exchange: Exchange, kind: bytes, body: bytes, member: str | None) -> None:
+    """Raises the error that a whole answer of this `kind` (its content-type) is; `member` as in `from_success`.
+
+    Without a `member` any JSON is an answer.
+    """
+    if exchange.status != 200:
+        raise from_answer(host, exchange.status, body, exchange.headers)
+    if not kind.startswith(b"application/json"):
+        shown = kind.decode("latin-1") or "no content-type"
+        raise UpstreamError(f"{host} answered with {shown} where JSON was asked for.")
+    if member is not None and (error := from_success(host, body, exchange.headers, member)) is not None:
+        raise error
+
+
+def kind_of(exchange: Exchange) -> bytes:
+    """An answer's content-type in lower case."""
+    return (exchange.header(b"content-type") or b"").lower()
 
 
 def from_answer(host: str, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayError:

@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Raw
 
-from gateway import __version__
 from gateway.providers.embedding_batches import Part, ask_all, split
 from gateway.providers.events import Events
-from gateway.providers.failures import from_answer, from_success
+from gateway.providers.failures import check, from_answer, kind_of
+from gateway.providers.request_head import lowered, request_head
 from gateway.seam import (
     Batch,
     Call,
@@ -22,9 +22,8 @@ from gateway.seam import (
     Request,
     Settings,
     Timeouts,
-    UpstreamError,
 )
-from gateway.upstream import Client, ClientSettings, Exchange, Origin, check_header, open_client
+from gateway.upstream import Client, ClientSettings, Exchange, Origin, open_client
 from gateway.wire.dialect import DIALECTS, TEXTLESS, Dialect
 from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object
 
@@ -70,6 +69,8 @@ class OpenAISettings(Settings):
     """Whether the server knows `encoding_format: base64`; else it is asked for numbers, which are encoded here."""
     stream_usage: bool = True
     """Whether streams are asked for their usage (`stream_options`); some servers refuse the field."""
+    cache_control: bool = False
+    """Whether the server takes Anthropic's `cache_control`; else a request of Anthropic's dialect goes without."""
     end_mark: bool = True
     """Whether streams end with `data: [DONE]`, so that one without it is cut; some servers send none."""
     http: ClientSettings = msgspec.field(default_factory=ClientSettings)
@@ -100,6 +101,7 @@ class OpenAI:
     def __init__(self, settings: OpenAISettings) -> None:
         self.models: Sequence[str] = settings.models
         self.surfaces: Sequence[str] = settings.surfaces
+        self.cache_control = settings.cache_control
         self.address = settings.base_url
         self._settings = settings
         self._origin = Origin.parse(settings.base_url)
@@ -158,24 +160,13 @@ class OpenAI:
 
     async def _reply(self, call: Call, way: _Way, exchange: Exchange) -> Reply:
         head = Head(200, {name: value for name, value in exchange.headers if name in _ANSWER_HEADERS})
-        kind = _kind(exchange)
+        kind = kind_of(exchange)
         if exchange.status == 200 and way.streams and kind.startswith(b"text/event-stream"):
             marked = self._settings.end_mark
             return Reply(call, Events(exchange, way.dialect.event, self._origin.host, marked=marked), head)
         body = await exchange.whole()
-        self._check(way, exchange, kind, body)
+        check(self._origin.host, exchange, kind, body, way.member)
         return Reply(call, Given((Batch(body, way.dialect.answer),)), head)
-
-    def _check(self, way: _Way, exchange: Exchange, kind: bytes, body: bytes) -> None:
-        """Raises the error that a whole answer is."""
-        host = self._origin.host
-        if exchange.status != 200:
-            raise from_answer(host, exchange.status, body, exchange.headers)
-        if not kind.startswith(b"application/json"):
-            shown = kind.decode("latin-1") or "no content-type"
-            raise UpstreamError(f"{host} answered with {shown} where JSON was asked for.")
-        if (error := from_success(host, body, exchange.headers, way.member)) is not None:
-            raise error
 
     def _parts(self, request: Request) -> list[Part]:
         limit = self._settings.embedding_batch
@@ -186,7 +177,7 @@ class OpenAI:
         exchange = await self._sent(call, way, request.spliced({**self._form(request), "input": part.source}))
         try:
             body = await exchange.whole()
-            self._check(way, exchange, _kind(exchange), body)
+            check(self._origin.host, exchange, kind_of(exchange), body, way.member)
             return body
         finally:
             await exchange.aclose()
@@ -210,30 +201,16 @@ class OpenAI:
 
     def _way(self, surface: str) -> _Way:
         settings = self._settings
-        headers = {
-            "host": self._origin.host_header.decode(),
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            "user-agent": f"llm-orchestration-gateway/{__version__}",
-        }
-        if settings.api_key:
-            bearer = settings.key_header.lower() == "authorization"
-            headers[settings.key_header.lower()] = f"Bearer {settings.api_key}" if bearer else settings.api_key
-        if settings.organization:
-            headers["openai-organization"] = settings.organization
-        if settings.project:
-            headers["openai-project"] = settings.project
-        headers |= {name.lower(): value for name, value in settings.headers.items()}
-        lines = [f"POST {self._origin.path}/{_PATHS[surface]} HTTP/1.1\r\n".encode()]
-        for name, value in headers.items():
-            check_header(name.encode(), value.encode())
-            lines.append(b"%s: %s\r\n" % (name.encode(), value.encode()))
+        named = {"openai-organization": settings.organization, "openai-project": settings.project}
+        head = request_head(
+            self._origin,
+            f"{self._origin.path}/{_PATHS[surface]}",
+            api_key=settings.api_key,
+            key_header=settings.key_header,
+            headers={name: value for name, value in named.items() if value} | lowered(settings.headers),
+        )
         member = _MEMBERS.get(surface, "choices")
-        return _Way(b"".join(lines), DIALECTS[surface], member, surface not in TEXTLESS)
-
-
-def _kind(exchange: Exchange) -> bytes:
-    return (exchange.header(b"content-type") or b"").lower()
+        return _Way(head, DIALECTS[surface], member, surface not in TEXTLESS)
 
 
 def _asking(request: Request) -> bytes:

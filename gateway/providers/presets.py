@@ -54,7 +54,8 @@ PRESETS: Mapping[str, Preset] = {
     "moonshot": Preset("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
     "nvidia": Preset("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", _EMBED),
     "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY", (*_ALL, "moderations")),
-    "openrouter": Preset("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", _COMPLETE),
+    # Takes Anthropic's `cache_control` in chat, for every model.
+    "openrouter": Preset("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", _COMPLETE, {"cache_control": True}),
     # Ends its streams without `data: [DONE]`, and has the usage in every event.
     "perplexity": Preset(
         "https://api.perplexity.ai",

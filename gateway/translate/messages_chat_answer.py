@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.translate.chat_messages_turns import CUSTOM_INPUT, POSITION, input_of
-from gateway.translate.messages_chat_turns import MARK
+from gateway.translate.chat_thoughts import MARK
 from gateway.translate.vocabulary import STOP, TIERS, message_id, messages_usage
 from gateway.wire.verbatim import NULL, Object, encode, inside, integer, is_null, open_array, open_object, open_objects
 

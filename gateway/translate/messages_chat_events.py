@@ -6,10 +6,10 @@ from msgspec import Raw
 
 from gateway.seam.chunk import Chunk
 from gateway.seam.errors import UpstreamError
+from gateway.translate.chat_thoughts import MARK
 from gateway.translate.chat_views import Delta, Event, Function, Thought, decode
 from gateway.translate.messages_blocks import Block, Blocks
 from gateway.translate.messages_chat_answer import message, sequence_of, stop, use_id
-from gateway.translate.messages_chat_turns import MARK
 from gateway.translate.vocabulary import message_id, messages_usage
 from gateway.wire.messages import MESSAGES_ANSWER, MESSAGES_EVENT
 from gateway.wire.sse import payload

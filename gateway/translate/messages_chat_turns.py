@@ -3,16 +3,11 @@
 from typing import Any
 
 from gateway.seam.errors import InvalidRequest
+from gateway.translate.chat_thoughts import MARK
 from gateway.translate.fields import Fields, missing
 from gateway.translate.messages_chat_parts import Part, cache_of, content_of, parts, plain
 from gateway.wire.messages_fold import INVALID_JSON
 from gateway.wire.verbatim import encode
-
-MARK = "chat:"
-"""What begins the signature of thoughts that a chat target had; the model's name follows.
-
-Anthropic's own are base64, which has no colon. Thoughts so marked go back to that model alone, as its reasoning.
-"""
 
 Message = dict[str, Any]
 

@@ -18,14 +18,9 @@ from gateway.seam import (
     owned,
 )
 from gateway.translate.contract import Translation
+from gateway.translate.dropped import name, shown
 from gateway.wire.token_count import TOKEN_COUNT_ANSWER
 from gateway.wire.verbatim import encode
-
-DROPPED = b"x-gateway-dropped"
-"""The header that names what could not be carried, as paths of the caller's body."""
-_LONGEST = 1024
-"""Bytes of that header: the paths hold names that callers gave."""
-_LONGEST_PATH = 200
 
 
 def speaks(
@@ -74,8 +69,8 @@ class _Way:
         if dropped and self._strict:
             raise InvalidRequest(
                 f"The model {call.request.model!r} is served in another dialect, which cannot carry "
-                f"{', '.join(map(_shown, dropped))}. Leave that out, or set translation: lenient on its provider.",
-                param=_shown(dropped[0]),
+                f"{', '.join(map(shown, dropped))}. Leave that out, or set translation: lenient on its provider.",
+                param=shown(dropped[0]),
                 code="untranslatable",
             )
         inner = call.child(request=request)
@@ -91,9 +86,7 @@ class _Way:
             await told.aclose()
             raise
         if dropped:
-            headers = answer.head.headers
-            named = b",".join([_shown(path).encode() for path in dropped])
-            headers[DROPPED] = b",".join(filter(None, (named, headers.get(DROPPED))))[:_LONGEST]
+            name(answer.head.headers, dropped)
         return answer
 
     def _learn(self, call: Call, outcome: Outcome) -> None:
@@ -149,9 +142,3 @@ async def _unspoken(surfaces: Sequence[str], call: Call) -> Reply:
 
 def _model(call: Call) -> str:
     return call.request.model if call.target is None else f"{call.target.provider}/{call.target.model}"
-
-
-def _shown(path: str) -> str:
-    """A path as a header can hold it: a name in it may be anything that JSON can spell."""
-    plain = path.encode("unicode_escape").decode().replace(",", r"\x2c")
-    return plain if len(plain) <= _LONGEST_PATH else f"{plain[:_LONGEST_PATH]}..."

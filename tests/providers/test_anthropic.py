@@ -179,6 +179,25 @@ async def test_a_call_of_a_plugin_without_a_limit_gets_one(limit: int | None, se
         await provider.aclose()
 
 
+def test_a_conversation_that_began_on_a_chat_model_goes_on(doors: Doors) -> None:
+    """What a chat model thought comes back with a signature that Anthropic would refuse."""
+    thought = {"role": "assistant", "reasoning_content": "Hm.", "content": "4"}
+    with opened() as others:
+        others.upstream.script = answering({"choices": [{"index": 0, "message": thought, "finish_reason": "stop"}]})
+        content = others.messages("up/thinker").json()["content"]
+    assert content[0] == {"type": "thinking", "thinking": "Hm.", "signature": "chat:thinker"}
+    own = {"type": "thinking", "thinking": "Hm.", "signature": "EqQB"}
+    turns = [*USER, {"role": "assistant", "content": content}, *USER, {"role": "assistant", "content": [own]}, *USER]
+    for path, sent in ((PATH, {"max_tokens": 5}), (f"{PATH}/count_tokens", {})):
+        doors.upstream.script = answering({**message("Hello."), "input_tokens": 9})
+        answer = doors.post(json.dumps({"model": "named", "messages": turns, **sent}).encode(), path)
+        assert (answer.status_code, answer.headers["x-gateway-dropped"]) == (200, "messages[1].content[0]")
+        kept = [*turns[:1], {**turns[1], "content": content[1:]}, *turns[2:]]
+        assert doors.last().json == {"model": "deep", "messages": kept, **sent}
+    del content[0]
+    assert "x-gateway-dropped" not in doors.messages("named", messages=turns).headers
+
+
 # ---- what comes back
 
 

@@ -211,3 +211,17 @@ def test_a_preset_answers_whole() -> None:
     with opened(up={"type": "mistral"}) as doors:
         doors.upstream.script = script
         assert doors.chat().json()["choices"][0]["message"]["content"] == "Bien."
+
+
+@pytest.mark.parametrize("settings", [{"cache_control": True}, {"type": "openrouter", "api_key": "sk"}, {}])
+def test_marks_of_the_cache_go_to_servers_that_take_them(settings: dict[str, Any]) -> None:
+    text = {"type": "text", "text": "q", "cache_control": {"type": "ephemeral"}}
+    with opened(up=settings) as doors:
+        answer = doors.messages("up/m", messages=[{"role": "user", "content": [text]}])
+        sent = doors.last().json["messages"][0]["content"]
+    if settings:
+        assert sent == [text]
+        assert "x-gateway-dropped" not in answer.headers
+    else:
+        assert sent == "q"
+        assert answer.headers["x-gateway-dropped"] == "messages[0].content[0].cache_control"
