@@ -61,7 +61,9 @@ lock: $(DEV) ## pin the dependencies again, with hashes
 	$(LOCK) --extra test -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt -o requirements/run.txt
 	for folder in tests/clients/envs/*/; do \
-	  $(subst pyproject.toml,$${folder}requirements.in,$(LOCK)) --python-version 3.11 -o $${folder}requirements.txt || exit 1; \
+	  overrides=$$(ls $${folder}overrides.txt 2>/dev/null); \
+	  $(subst pyproject.toml,$${folder}requirements.in,$(LOCK)) --python-version 3.11 $${overrides:+--override $$overrides} \
+	    -o $${folder}requirements.txt || exit 1; \
 	done
 
 clean: ## remove what the targets made

@@ -1,5 +1,6 @@
 """Anthropic, and every server that speaks its messages (https://docs.claude.com/en/api/messages)."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -58,6 +59,12 @@ class AnthropicSettings(Settings):
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError(f"expected max_tokens of at least 1, found {self.max_tokens}")
+
+
+# Where nearly every client puts it: before all arrays and objects, or after them. A quote inside of a text has a
+# backslash before it, so that what looks like the member is one; only elsewhere must the body be read to know.
+_LIMITED_EARLY = re.compile(rb'\s*{[^][{}]*"max_tokens"\s*:\s*[0-9]')
+_LIMITED_LATE = re.compile(rb'"max_tokens"\s*:\s*[0-9][^][{}]*}\s*')
 
 
 class _Limit(msgspec.Struct, gc=False):
@@ -142,12 +149,19 @@ class Anthropic:
         if (cleared := without_chat_thoughts(raw)) is not None:
             members["messages"], paths = cleared
             name(head.headers, paths)
-        try:
-            if not counted and is_null(_limit_of(raw).max_tokens):
-                members["max_tokens"] = self._max_tokens
-        except INVALID as error:
-            raise InvalidRequest(f"The body is not valid JSON: {error}") from error
+        if not counted and not _limited(raw):
+            members["max_tokens"] = self._max_tokens
         return request.spliced(members) if members else raw, head
 
     def _prepared(self, path: str, settings: AnthropicSettings, more: dict[str, str]) -> bytes:
         return request_head(self._origin, path, api_key=settings.api_key, key_header=settings.key_header, headers=more)
+
+
+def _limited(raw: bytes) -> bool:
+    """Whether a body sets `max_tokens`."""
+    if _LIMITED_EARLY.match(raw) or _LIMITED_LATE.fullmatch(raw, max(0, raw.rfind(b'"max_tokens"'))):
+        return True
+    try:
+        return not is_null(_limit_of(raw).max_tokens)
+    except INVALID as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}") from error

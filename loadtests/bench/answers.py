@@ -24,14 +24,15 @@ _USAGE = {
 WHOLE_SIZE = 674
 
 
-def _dump(document: object) -> bytes:
+def dump(document: object) -> bytes:
+    """JSON without spaces."""
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _completion(text: str) -> bytes:
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return _dump(
+    return dump(
         {
             "id": _ID,
             "object": "chat.completion",
@@ -47,7 +48,7 @@ def _completion(text: str) -> bytes:
 
 def _event(delta: dict[str, object], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return b"data: " + _dump(_chunk([choice])) + b"\n\n"
+    return b"data: " + dump(_chunk([choice])) + b"\n\n"
 
 
 def _chunk(choices: list[dict[str, object]]) -> dict[str, object]:
@@ -61,18 +62,21 @@ def _chunk(choices: list[dict[str, object]]) -> dict[str, object]:
     }
 
 
-def _frame(body: bytes) -> bytes:
+def frame(body: bytes) -> bytes:
     """One HTTP chunk."""
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
-def _whole(body: bytes) -> bytes:
+def whole(body: bytes) -> bytes:
+    """An answer of JSON, its head included."""
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-WHOLE = _completion((_TEXT * 3)[: WHOLE_SIZE - len(_completion(""))])
-WHOLE_ANSWER = _whole(WHOLE)
-FAILURE = _whole(_dump({"error": {"message": "No.", "type": "server_error", "param": None, "code": None}})).replace(
+TEXT = (_TEXT * 3)[: WHOLE_SIZE - len(_completion(""))]
+"""What a whole answer says."""
+WHOLE = _completion(TEXT)
+WHOLE_ANSWER = whole(WHOLE)
+FAILURE = whole(dump({"error": {"message": "No.", "type": "server_error", "param": None, "code": None}})).replace(
     b"200 OK", b"500 Internal Server Error", 1
 )
 
@@ -83,18 +87,18 @@ STREAM_HEAD = (
 ROLE = _event({"role": "assistant", "content": "", "refusal": None})
 TOKEN = _event({"content": " " + MARK.decode()})
 FINISH = _event({}, "stop")
-USAGE = b"data: " + _dump({**_chunk([]), "usage": _USAGE}) + b"\n\n"
+USAGE = b"data: " + dump({**_chunk([]), "usage": _USAGE}) + b"\n\n"
 DONE = b"data: [DONE]\n\n"
 
 # Each event is an HTTP chunk of its own, as servers that flush token by token send it.
-ROLE_FRAME, TOKEN_FRAME = _frame(ROLE), _frame(TOKEN)
-END_FRAMES = _frame(FINISH) + _frame(DONE) + b"0\r\n\r\n"
-END_FRAMES_WITH_USAGE = _frame(FINISH) + _frame(USAGE) + _frame(DONE) + b"0\r\n\r\n"
+ROLE_FRAME, TOKEN_FRAME = frame(ROLE), frame(TOKEN)
+END_FRAMES = frame(FINISH) + frame(DONE) + b"0\r\n\r\n"
+END_FRAMES_WITH_USAGE = frame(FINISH) + frame(USAGE) + frame(DONE) + b"0\r\n\r\n"
 STREAM_ANSWER = STREAM_HEAD + ROLE_FRAME + TOKEN_FRAME * TOKENS + END_FRAMES
 STREAM_ANSWER_WITH_USAGE = STREAM_HEAD + ROLE_FRAME + TOKEN_FRAME * TOKENS + END_FRAMES_WITH_USAGE
 
 _HELD = "held 0000000000 us"
-_HELD_ANSWER = _whole(_completion((_HELD + " " + _TEXT * 3)[: WHOLE_SIZE - len(_completion(""))]))
+_HELD_ANSWER = whole(_completion((_HELD + " " + _TEXT * 3)[: WHOLE_SIZE - len(_completion(""))]))
 
 
 def held_answer(seconds: float) -> bytes:

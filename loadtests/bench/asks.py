@@ -29,19 +29,18 @@ class Ask:
     stream: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/v1/chat/completions"
+    dialect: str = "chat"
+    """Whose shape the body has: `chat`, or `messages`."""
     host: str = "127.0.0.1"
 
     def body(self) -> bytes:
         """The JSON body, its number all zeros."""
-        document: dict[str, object] = {
-            "model": self.model,
-            "messages": [
-                {"role": "system", "content": "You are a helpful assistant who answers in two sentences."},
-                {"role": "user", "content": f"{(CALL + PLACE).decode()}: why is the sky blue, and red at sunset?"},
-            ],
-            "temperature": 0.7,
-            "max_tokens": 256,
-        }
+        system = "You are a helpful assistant who answers in two sentences."
+        user = {"role": "user", "content": f"{(CALL + PLACE).decode()}: why is the sky blue, and red at sunset?"}
+        said: dict[str, object] = {"system": system, "messages": [user]}
+        if self.dialect == "chat":
+            said = {"messages": [{"role": "system", "content": system}, user]}
+        document: dict[str, object] = {"model": self.model, **said, "temperature": 0.7, "max_tokens": 256}
         if self.stream:
             document["stream"] = True
         return json.dumps(document, separators=(",", ":")).encode()

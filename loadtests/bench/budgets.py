@@ -45,6 +45,8 @@ BUDGETS = (
     _times("bare", "stream", "cpu", "pass-through, stream sent in one write, CPU", 1.3),
     _times("bare", "events", "cpu", "pass-through, stream sent event by event, CPU", 1.3),
     _times("bare", "paced", "chunk", "pass-through, a paced token, CPU", 1.4),
+    Budget("bare", "messages", "messages_ratio", "messages as they are, whole, CPU", 1.05, " × chat"),
+    Budget("bare", "messages-stream", "messages_ratio", "messages as they are, stream, CPU", 1.05, " × chat"),
     Budget("bare", "latency", "added_p99", "pass-through, p99 added at 16 connections", 0.9, " ms", 1e3),
     Budget("gateway", "latency", "added_p99", "default chain, p99 added at 16 connections", 0.9, " ms", 1e3),
     Budget("gateway", "startup", "answer", "default chain, first answer after start", 0.8, " s"),

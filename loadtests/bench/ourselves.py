@@ -8,20 +8,24 @@ from typing import Any
 
 import yaml
 
-from loadtests.bench.subject import MODELS, UPSTREAM_KEY, Site, Start, Subject
+from loadtests.bench.subject import MESSAGES_MODEL, MODELS, UPSTREAM_KEY, Site, Start, Subject
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "gateway.yaml"
 PROVIDER = "up"
+CLAUDE = "claude"
+"""The provider that is asked in Anthropic's dialect, and the model behind it."""
 PLENTY = 10**9
 
 
 def bare_config(site: Site) -> dict[str, Any]:
-    """One provider, its models, nothing else in the path."""
+    """A provider of each dialect, their models, nothing else in the path."""
     providers, models = failing(site)
+    models |= {MESSAGES_MODEL: f"{CLAUDE}/{MESSAGES_MODEL}"}
+    servers = {PROVIDER: _server(site.upstream_url), CLAUDE: _server(site.upstream_url, type="anthropic")}
     return {
         "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
-        "providers": {PROVIDER: _server(site.upstream_url), **providers},
+        "providers": servers | providers,
         "models": {model: f"{PROVIDER}/{model}" for model in MODELS} | models,
     }
 
@@ -94,7 +98,7 @@ def _version() -> str | None:
 
 BARE = Subject(
     name="bare",
-    about="this gateway as a pass-through: one provider, no key",
+    about="this gateway as a pass-through: a provider of each dialect, no key",
     settings="workers: 1; disconnects watched, timeouts, request ids and metrics on, as always",
     version=_version,
     start=lambda site: _start(site, bare_config(site)),

@@ -20,8 +20,12 @@ from loadtests.bench.link import Link, Lost
 from loadtests.bench.processes import Processes, answers_on, free_port
 
 MODELS = ("bench", "events", "paced", "drip", "slow60", "idle", "mute")
+MESSAGES_MODEL = "claude"
+"""The model whose upstream is asked in Anthropic's dialect."""
 KEY = "sk-local"
 UPSTREAM_KEY = "sk-upstream"
+ENDS = {"chat": b"[DONE]", "messages": b'"message_stop"'}
+"""What ends a stream, by dialect."""
 
 
 class Unfit(Exception):
@@ -86,12 +90,13 @@ class Running:
         self.site = site
         self.processes = processes
 
-    def ask(self, model: str, stream: bool = False) -> Ask:
+    def ask(self, model: str, stream: bool = False, dialect: str = "chat") -> Ask:
         """Requests to this subject."""
         port = self.site.port if self.processes else self.site.upstream
         headers = {"authorization": f"Bearer {KEY}", **self.subject.headers(self.site)}
         named = self.subject.model.format(model)
-        return Ask(model=named, port=port, stream=stream, headers=headers, path=self.subject.path)
+        path = self.subject.path if dialect == "chat" else "/v1/messages"
+        return Ask(model=named, port=port, stream=stream, headers=headers, path=path, dialect=dialect)
 
     def awake(self) -> contextlib.AbstractContextManager[None]:
         """Its turn: outside of the block its processes are halted."""
@@ -101,9 +106,9 @@ class Running:
         """CPU seconds of all its processes; NaN of the upstream alone."""
         return self.processes.cpu() if self.processes else float("nan")
 
-    def prove(self, stream: bool = False) -> None:
+    def prove(self, stream: bool = False, model: str = "bench", dialect: str = "chat") -> None:
         """See to it that the subject does the whole work. Raises Unfit with what is wrong."""
-        uvloop.run(_prove(self.ask("bench", stream)))
+        uvloop.run(_prove(self.ask(model, stream, dialect)))
 
 
 async def _prove(ask: Ask) -> None:
@@ -120,8 +125,10 @@ async def _prove(ask: Ask) -> None:
         raise Unfit(f"status {link.status}: {body[:200].decode(errors='replace')}")
     if ask.stream:
         tokens = body.count(answers.MARK)
-        if tokens != answers.TOKENS or b"[DONE]" not in body:
-            raise Unfit(f"{tokens} of {answers.TOKENS} tokens came, {'with' if b'[DONE]' in body else 'no'} [DONE]")
+        end = ENDS[ask.dialect]
+        if tokens != answers.TOKENS or end not in body:
+            with_end = f"{'with' if end in body else 'no'} {end.decode()}"
+            raise Unfit(f"{tokens} of {answers.TOKENS} tokens came, {with_end}")
     elif b"The sky looks blue because air scatters" not in body:
         raise Unfit(f"not the upstream's answer: {body[:200].decode(errors='replace')}")
 

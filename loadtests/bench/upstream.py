@@ -14,6 +14,8 @@ passes through every proxy unchanged:
 | `mute` | never | never |
 | `fail` | status 500 at once | status 500 at once |
 
+On `/v1/messages` every model answers as `bench` does, in Anthropic's shape.
+
 `GET /stats` tells the calls open, finished and aborted, and when each abort was noticed (CLOCK_MONOTONIC, which all
 processes of a machine share), by the number that `call-N` in the request's text gives. `POST /reset` forgets them.
 """
@@ -30,7 +32,7 @@ from typing import cast
 
 import uvloop
 
-from loadtests.bench import answers
+from loadtests.bench import answers, messages_answers
 
 SLOW_SECONDS = 0.06
 SLOW_SPREAD = 0.01
@@ -109,6 +111,12 @@ class Connection(asyncio.Protocol):
         self._pending = data
 
     def _answer(self, target: bytes, body: bytes) -> None:
+        if target.startswith(b"POST /v1/messages"):
+            self._counts.calls += 1
+            self._counts.finished += 1
+            streamed = _STREAM.search(body)
+            self._transport.write(messages_answers.STREAM_ANSWER if streamed else messages_answers.WHOLE_ANSWER)
+            return
         if not target.startswith(b"POST /v1/chat/completions"):
             self._transport.write(self._aside(target))
             return

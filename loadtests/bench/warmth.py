@@ -16,12 +16,12 @@ ENOUGH = 0.95
 """Warm is who needed at least this share of the CPU of the load before."""
 
 
-def warm(running: Running, effort: Effort, model: str = "bench", stream: bool = False) -> float:
+def warm(running: Running, effort: Effort, model: str = "bench", stream: bool = False, dialect: str = "chat") -> float:
     """Load until CPU per request falls no more; the requests a second of the last load.
 
     Raises Unfit where nothing is answered.
     """
-    ask = running.ask(model, stream)
+    ask = running.ask(model, stream, dialect)
     before = math.inf
     for _ in range(effort.warm_loads):
         start = running.cpu()

@@ -22,7 +22,8 @@ def environment(name: str) -> Path:
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(home)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # The lock is complete; what it leaves out on purpose must not come all the same.
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         subprocess.run([*install, "--require-hashes", "-r", requirements], check=True)
         stamp.write_text(wanted)
     return python

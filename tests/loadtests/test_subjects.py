@@ -1,6 +1,7 @@
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import yaml
 
 from loadtests.bench.cores import Cores
 from loadtests.bench.measure import Effort
+from loadtests.bench.measures.dialects import WAYS, Messages, MessagesStream
 from loadtests.bench.measures.startup import Startup
-from loadtests.bench.ourselves import CONFIG, GATEWAY, PLENTY, bare_config, default_config
+from loadtests.bench.ourselves import BARE, CONFIG, GATEWAY, PLENTY, bare_config, default_config
 from loadtests.bench.peers import PEERS, UNAVAILABLE
 from loadtests.bench.processes import Processes
 from loadtests.bench.proxies import DIRECT, NGINX
@@ -23,11 +25,12 @@ def site(tmp_path):
     return Site(tmp_path, 18080, 19090)
 
 
-def test_bare_is_one_provider_and_its_models(site):
+def test_bare_is_a_provider_of_each_dialect_and_their_models(site):
     document = bare_config(site)
     assert set(document) == {"server", "providers", "models"}
     assert document["providers"]["up"]["base_url"] == "http://127.0.0.1:19090/v1"
     assert document["models"]["bench"] == "up/bench"
+    assert document["models"]["claude"] == "claude/claude"
 
 
 def test_the_default_keeps_every_block_and_lifts_the_amounts(site, tmp_path):
@@ -40,7 +43,7 @@ def test_the_default_keeps_every_block_and_lifts_the_amounts(site, tmp_path):
     assert lifted["limits"] == {"rpm": PLENTY}
     assert lifted["budget"] == {"usd": PLENTY, "per": "30d"}
     assert "models" not in lifted
-    assert {"mock", "up"} < set(document["providers"])
+    assert {"mock", "up", "claude"} < set(document["providers"])
     assert document["include"] == [str(tmp_path / "more.yaml")]
 
 
@@ -92,6 +95,8 @@ def test_nginx_does_the_whole_work():
     with upstream(CORES.upstream) as (port, _), running(NGINX, port, CORES) as nginx:
         nginx.prove()
         nginx.prove(stream=True)
+        nginx.prove(dialect="messages")
+        nginx.prove(stream=True, dialect="messages")
         assert nginx.cpu() > 0
 
 
@@ -101,6 +106,20 @@ def test_the_start_is_measured_from_the_command_on():
     with upstream(CORES.upstream) as (port, _), running(GATEWAY, port, CORES) as one:
         figures = Startup(Effort.quick(), CORES).take(one)
     assert 0.01 < figures["cpu"] < figures["answer"] < time.monotonic() - began
+
+
+@pytest.mark.skipif(not CONFIG.exists(), reason="no config/gateway.yaml")
+def test_both_dialects_pass_and_are_translated():
+    effort = replace(Effort.quick(), warm=0.05, warm_loads=1, seconds=0.05)
+    with upstream(CORES.upstream) as (port, _), running(BARE, port, CORES) as one:
+        for kind in (Messages, MessagesStream):
+            measure = kind(effort, CORES)
+            measure.prepare(one)
+            figures = measure.take(one)
+            assert figures["errors"] == 0
+            assert set(figures) == {column.key for column in kind.columns}
+            assert all(figures[way.key] > 0 for way in WAYS)
+            assert figures["messages_on_chat_ratio"] == figures["messages_on_chat"] / figures["chat"]
 
 
 def test_a_subject_that_leaves_out_tokens_is_unfit(tmp_path):

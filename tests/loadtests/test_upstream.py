@@ -4,6 +4,7 @@ import time
 
 import httpx
 import pytest
+from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from loadtests.bench import answers, upstream
@@ -39,6 +40,18 @@ async def test_the_official_client_reads_every_stream(openai, model):
     assert text == " lorem" * (3 if model == "paced-3" else answers.TOKENS)
     assert chunks[0].choices[0].delta.role == "assistant"
     assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+async def test_anthropics_official_client_reads_both_forms(port):
+    ask = {"model": "claude", "max_tokens": 100, "messages": HELLO}
+    async with AsyncAnthropic(base_url=f"http://127.0.0.1:{port}", api_key="x", max_retries=0) as client:
+        answer = await client.messages.create(**ask)
+        async with client.messages.stream(**ask) as stream:
+            streamed = await stream.get_final_message()
+    said = json.loads(answers.WHOLE)["choices"][0]["message"]["content"]
+    assert (answer.content[0].text, answer.stop_reason) == (said, "end_turn")
+    assert (streamed.content[0].text, streamed.stop_reason) == (" lorem" * answers.TOKENS, "end_turn")
+    assert answer.usage.output_tokens == streamed.usage.output_tokens == answers.TOKENS
 
 
 @pytest.mark.parametrize("model", ["bench", "events", "paced-3"])

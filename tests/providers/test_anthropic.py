@@ -198,6 +198,34 @@ def test_a_conversation_that_began_on_a_chat_model_goes_on(doors: Doors) -> None
     assert "x-gateway-dropped" not in doors.messages("named", messages=turns).headers
 
 
+@pytest.mark.parametrize(
+    ("body", "lacking"),
+    [
+        (b'{"max_tokens":5,"messages":[]}', False),
+        (b' {"model" : "m", "max_tokens"\n:\t5}', False),
+        (b'{"messages":[{"max_tokens":1}],"max_tokens":5 , "stream":true } ', False),
+        (b'{"messages":[],"max_tokens":5,"system":"{"}', False),
+        (b'{"messages":[],"max_tokens":5,"tools":[{"max_tokens":null}]}', False),
+        (b'{"max_tokens":null,"messages":[]}', True),
+        (b'{"messages":[{"max_tokens":5}]}', True),
+        (b'{"messages":[],"metadata":{"max_tokens":5}}', True),
+        (b'{"metadata":{"max_tokens":5},"messages":[]}', True),
+        (b'{"system":"\\"max_tokens\\":5","messages":[]}', True),
+        (b'{"messages":[],"system":"\\"max_tokens\\":5"}', True),
+        (b'{"system":"max_tokens","messages":[]}', True),
+        (b'{"messages":[],"metadata":{"a":"max_tokens","b":5}}', True),
+    ],
+)
+async def test_a_limit_is_found_wherever_it_stands(body: bytes, lacking: bool) -> None:
+    with Upstream(answering(message("Hello."))) as upstream:
+        provider = Anthropic(AnthropicSettings(base_url=upstream.url, max_tokens=77))
+        call = messages_call()
+        call.request = Request("messages", body)
+        await (await provider(call)).whole()
+        assert (b'"max_tokens":77' in upstream.received[-1].body) == lacking
+        await provider.aclose()
+
+
 # ---- what comes back
 
 
