@@ -45,8 +45,9 @@ def find_event(events: bytes, start: bytes) -> int:
 def payload(event: bytes) -> bytes:
     """What an event's `data:` lines hold, joined by newlines; empty where there are none."""
     text = event.rstrip(b"\n")
-    if text.startswith(b"data: ") and b"\n" not in text:
-        return text[6:]
+    start = text.find(b"\n") + 1 if text.startswith(b"event:") else 0
+    if text.startswith(b"data: ", start) and text.find(b"\n", start) < 0:
+        return text[start + 6 :]
     return b"\n".join([line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")])
 
 

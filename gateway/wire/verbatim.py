@@ -36,6 +36,8 @@ def integer(value: Any, default: int) -> int:
 
 def inside(value: Any) -> bytes:
     """What an unopened string's quotes hold; empty where it is null. Raises ValueError where it is no string."""
+    if value is NULL:  # it is absent, as most are
+        return b""
     source = bytes(value)
     if source[:1] == b'"':
         return source[1:-1]
