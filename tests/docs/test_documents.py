@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.build import Gateway
+from gateway.commands.greeting import greeting
 from gateway.config.load import parse
 from gateway.testing import Served, serve
 
@@ -71,6 +72,12 @@ def test_each_python_example_runs(text: str, served: Served, capsys: pytest.Capt
 @pytest.mark.parametrize("text", blocks("json"))
 def test_each_json_example_is_json(text: str) -> None:
     json.loads(text)
+
+
+def test_start_says_what_the_readme_shows(served: Served) -> None:
+    """But for the line that is said once it listens."""
+    said = (ROOT / "README.md").read_text().partition("$ make run\n")[2].partition("```")[0].splitlines()
+    assert said == [*greeting(served.gateway), "serving on http://127.0.0.1:8080"]
 
 
 def test_the_curl_line_works(served: Served) -> None:
