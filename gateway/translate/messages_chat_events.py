@@ -100,8 +100,12 @@ class MessagesEvents:
     def _told(self, event: Event) -> Sequence[Chunk]:
         if not is_null(event.usage):
             self._usage = event.usage
-        choice = next((one for one in event.choices or () if not one.index), None)
-        if choice is None or self._done:
+        for choice in event.choices or ():
+            if not choice.index:
+                break
+        else:
+            return _NOTHING
+        if self._done:
             return _NOTHING
         out: list[bytes] = []
         if not self._started:
