@@ -248,15 +248,14 @@ class Reply:
 
     def usage(self) -> tuple[Usage, bool]:
         """The tokens so far, and whether they are estimated."""
-        reply = self
-        while reply._usage is None:
-            if reply.inner is None:
-                request = reply.call.request
-                per_token = EVENT_BYTES_PER_TOKEN if request.stream else BYTES_PER_TOKEN
-                output = 0 if reply.surface in TEXTLESS else reply._bytes // per_token
-                return Usage(len(request.raw) // BYTES_PER_TOKEN, output), True
-            reply = reply.inner
-        return reply._usage, False
+        if self._usage is not None:
+            return self._usage, False
+        if self.inner is not None:
+            return self.inner.usage()
+        request = self.call.request
+        per_token = EVENT_BYTES_PER_TOKEN if request.stream else BYTES_PER_TOKEN
+        output = 0 if self.surface in TEXTLESS else self._bytes // per_token
+        return Usage(len(request.raw) // BYTES_PER_TOKEN, output), True
 
     # ---- inside
 

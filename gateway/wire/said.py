@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.wire.chat import CHAT_ANSWER
 from gateway.wire.codec import Codec
@@ -25,6 +26,32 @@ def chat(call_id: str, model: str, text: str) -> bytes:
             "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         }
     )
+
+
+def chat_events(call_id: str, model: str, text: str) -> list[bytes]:
+    """The same as the JSON of a stream's chunks: role, content, finish reason
+    (https://platform.openai.com/docs/api-reference/chat/streaming).
+    """
+    created = int(time.time())
+    opening, content = {"role": "assistant", "content": "", "refusal": None}, {"content": text}
+    return [
+        encode(chat_chunk(call_id, model, created, opening)),
+        encode(chat_chunk(call_id, model, created, content)),
+        encode(chat_chunk(call_id, model, created, finish="stop")),
+    ]
+
+
+def chat_chunk(
+    call_id: str, model: str, created: int, delta: Mapping[str, Any] | None = None, finish: str | None = None
+) -> dict[str, Any]:
+    """One chunk of a stream, as a document."""
+    return {
+        "id": f"chatcmpl-{call_id}",
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta or {}, "logprobs": None, "finish_reason": finish}],
+    }
 
 
 def messages(call_id: str, model: str, text: str) -> bytes:

@@ -454,6 +454,20 @@ async def test_usage_is_inherited_from_the_reply_within() -> None:
     assert outcomes[0] == Outcome("ok", Usage(3, 4))
 
 
+async def test_what_a_reply_has_cost_is_its_own_to_say() -> None:
+    class Costly(Reply):
+        def usage(self) -> tuple[Usage, bool]:
+            return Usage(40, 2), True
+
+    call = make_call()
+    inner = Costly(call, Given([]))
+    middle = Reply(call, inner, inner=inner)
+    outer = Reply(call, middle, inner=middle)
+    outcomes = watched(outer)
+    await texts(outer)
+    assert outcomes[0] == Outcome("ok", Usage(40, 2), estimated=True)
+
+
 async def test_usage_that_nobody_reports_is_estimated() -> None:
     streamed = Reply(make_call(raw=b" " * 400), Source(batch(said("a") * 100)))
     outcomes = watched(streamed)
