@@ -53,6 +53,7 @@ from gateway.translate.speaks import speaks
 from gateway.upstream import ClientSettings, PlainHttp, open_client
 
 if TYPE_CHECKING:
+    from gateway.orchestration.assembly import Assembly
     from gateway.orchestration.wiring import Workflows
 
 PROVIDERS: Mapping[str, type] = {
@@ -110,6 +111,9 @@ class Gateway:
         if problems:
             raise ConfigError(config.positions.locate(problems))
         dispatch = ring(self._ring("model"), self.catalog)
+        self._virtual = self._assemble()
+        if self._virtual is not None:
+            dispatch = self._virtual.before(dispatch)
         self.env.run = partial(owned, dispatch)
         outer = self._ring("request")
         counts = config.orchestrator.enable_metrics
@@ -171,6 +175,8 @@ class Gateway:
         yield "state", self.env.hot
         for name, provider in self._providers.items():
             yield f"providers.{name}", provider
+        if self._virtual is not None:
+            yield from self._virtual.nodes
         for ring_name, layers in self.rings.items():
             for layer in layers:
                 yield f"{layer.name} (in the {ring_name} ring)", layer.component
@@ -182,6 +188,14 @@ class Gateway:
         from gateway.workflows import workflows  # noqa: PLC0415
 
         return workflows(self.config, self._components, self.notes, problems)
+
+    def _assemble(self) -> "Assembly | None":
+        """The chains and graphs as models; None where there are none."""
+        if self.workflows is None:
+            return None
+        from gateway.workflows import assembled  # noqa: PLC0415  # as above
+
+        return assembled(self.workflows, self.config, self.env, self._components)
 
     def _ring(self, name: str) -> list[Middleware]:
         return [layer.middleware for layer in self.rings[name]]

@@ -6,10 +6,10 @@ from typing import NamedTuple, Self, cast
 
 from gateway.components import Components
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.routing import Fallback, ModelEntry, TargetEntry
+from gateway.config.routing import VIRTUAL, Fallback, ModelEntry, TargetEntry
 from gateway.config.schema import Config
 from gateway.routing.balance import STRATEGIES, Strategy
-from gateway.routing.catalog import Catalog, Listing
+from gateway.routing.catalog import OURS, Catalog, Listing
 from gateway.routing.direct import Direct
 from gateway.routing.hedge import Hedge
 from gateway.routing.router import Router
@@ -84,6 +84,8 @@ class Models:
             listed += [Listing(f"{name}/{model}", name) for model in getattr(vendor.provider, "models", ())]
         for name, reason in self._targets.off.items():
             makers[name] = partial(_off_any, reason)
+        for kind, block in zip(VIRTUAL, (self._config.chains, self._config.graphs), strict=True):
+            listed += [Listing(f"{kind}:{name}", OURS) for name in block]
         return Catalog(handlers, makers, listed)
 
     def _entries(self) -> Iterator[tuple[str, ModelEntry]]:

@@ -1,13 +1,18 @@
-"""The chains and graphs of a configuration, read beside its models and functions."""
+"""The chains and graphs of a configuration, read beside its models and functions, and made ready to run."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gateway.components import Components
+from gateway.components import Components, made
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import VIRTUAL, Fallback, ModelEntry
 from gateway.config.schema import Config
+from gateway.orchestration.assembly import Assembly
+from gateway.orchestration.maker import is_node
 from gateway.orchestration.wiring import Workflows, read_workflows, unbuilt
+from gateway.seam import Env
+
+_NODE = "a node: a class with `async def __call__(self, call, run)`"
 
 
 def workflows(config: Config, components: Components, notes: list[str], problems: list[Problem]) -> Workflows:
@@ -55,4 +60,30 @@ def _named(model: str | ModelEntry) -> Iterator[str]:
 
 
 def _function(components: Components) -> Callable[[str, str], Any]:
-    return lambda name, place: components.find(name, {}, place).maker
+    def find(name: str, place: str) -> Any:
+        found = components.find(name, {}, place).maker
+        # A node takes whatever `args` there are, as `inputs`.
+        return _any_arguments if isinstance(found, type) or is_node(found) else found
+
+    return find
+
+
+def _any_arguments(**_: Any) -> None:
+    """What takes any arguments, for whoever looks at them."""
+
+
+def assembled(read: Workflows, config: Config, env: Env, components: Components) -> Assembly:
+    """The chains and graphs as models. Raises `ConfigError` where a node of one's own cannot be made."""
+    nodes: dict[str, Any] = {}
+
+    def find(name: str, place: str) -> Any:
+        found = components.find(name, {}, place)
+        if not isinstance(found.maker, type):
+            return found.maker
+        if name not in nodes:  # made once, however often it is named
+            nodes[name] = made(found, name, {}, place)
+            if not is_node(nodes[name]):
+                raise ConfigError([Problem(place, "", f"a function, or {_NODE}", name)])
+        return nodes[name]
+
+    return Assembly(read.chains, read.graphs, env=env, find=find, bounds=config.orchestrator)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gateway.config.schema import Config, KeyEntry, Orchestrator
 
-_BLOCKS = ("database", "cache", "security", "chains", "graphs")
+_BLOCKS = ("database", "cache", "security")
 _DOES_NOTHING = "known, but not built yet: it does nothing"
 
 
@@ -21,7 +21,7 @@ def unbuilt(config: Config) -> list[str]:
 def _orchestrator(given: Orchestrator) -> Iterator[str]:
     default = Orchestrator()
     for field in given.__struct_fields__:
-        if field != "enable_metrics" and getattr(given, field) != getattr(default, field):
+        if field in ("enable_tracing", "http_hosts") and getattr(given, field) != getattr(default, field):
             yield f"orchestrator.{field}"
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from gateway.seam import Call, Caller, Handler, ModelNotFound, Reply
 
+OURS = "gateway"
+"""Who owns models that are the gateway's own: chains and graphs."""
 _REMEMBERED = 1024
 """How many `provider/model` names keep their handler: names come from callers, and must not fill the memory."""
 _LONG = 256

@@ -1,0 +1,207 @@
+"""Chains and graphs as they are written become models that run."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gateway.config.schema import Orchestrator
+from gateway.orchestration.chain import Alone, Case, FirstMatch, Flow, InRow, Link
+from gateway.orchestration.dispatcher import Dispatcher
+from gateway.orchestration.graph import CONTINUE, Graph, Node
+from gateway.orchestration.maker import Find, Maker
+from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
+from gateway.orchestration.settings import (
+    END,
+    Chain,
+    Conditional,
+    Conversational,
+    Sequential,
+    Simple,
+    Workflow,
+)
+from gateway.orchestration.settings import Combine as CombineSettings
+from gateway.orchestration.settings import Graph as GraphSettings
+from gateway.orchestration.settings import Parallel as ParallelSettings
+from gateway.orchestration.settings import State as StateSettings
+from gateway.orchestration.slots import Slots
+from gateway.orchestration.state import Reducer
+from gateway.orchestration.template import compile as compile_template
+from gateway.orchestration.virtual import Limits, VirtualModel
+from gateway.orchestration.way import Way
+from gateway.orchestration.work import Value
+from gateway.seam import Env, Handler
+
+ALONE = "answer"
+"""What the step of a chain is called that has but one."""
+
+_ALONE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
+
+
+class Assembly:
+    """All chains and graphs of a configuration: `models` by name (`chain:polish`), `nodes` of one's own by place."""
+
+    def __init__(
+        self,
+        chains: Mapping[str, Chain],
+        graphs: Mapping[str, GraphSettings],
+        *,
+        env: Env,
+        find: Find,
+        bounds: Orchestrator,
+    ) -> None:
+        """The chains and graphs are valid. `find` finds what `function:` names."""
+        self.models: dict[str, VirtualModel] = {}
+        self.nodes: list[tuple[str, Any]] = []
+        self._env = env
+        self._default_timeout = bounds.default_timeout
+        slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
+        for name, chain in chains.items():
+            maker = Maker(find)
+            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker), maker, slots)
+        slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
+        for name, graph in graphs.items():
+            maker = Maker(find)
+            self._add(f"graph:{name}", graph, _graph(graph, f"graphs.{name}", maker), maker, slots)
+
+    def before(self, models: Handler) -> Handler:
+        """The way to the chains and graphs, and for all other names to `models`."""
+        return Dispatcher(self.models, models)
+
+    def _add(self, name: str, written: Workflow | Simple, flow: Flow, maker: Maker, slots: Slots) -> None:
+        limits = Limits(name, getattr(written, "timeout", None), self._default_timeout)
+        self.models[name] = VirtualModel(
+            name,
+            flow,
+            self._env,
+            slots,
+            limits,
+            needs=frozenset(maker.needs),
+            thoughts=written.include_steps == "reasoning",
+        )
+        self.nodes += maker.nodes
+
+
+def _chain(chain: Chain, place: str, maker: Maker) -> Flow:
+    match chain:
+        case Simple():
+            return Alone(maker.step(chain, ALONE, place))
+        case Conversational():
+            turns = None if chain.memory is None else chain.memory.last
+            return Alone(maker.step(chain.work(), ALONE, place, turns=turns))
+        case Sequential():
+            return InRow(
+                [
+                    Link(
+                        maker.step(step, step.name, f"{place}.steps[{number}]", timeout=step.timeout),
+                        step.output,
+                        step.on_error == "continue",
+                    )
+                    for number, step in enumerate(chain.steps)
+                ]
+            )
+        case Conditional():
+            return _conditional(chain, place, maker)
+        case ParallelSettings():
+            return _parallel(chain, place, maker)
+
+
+def _conditional(chain: Conditional, place: str, maker: Maker) -> Flow:
+    cases: list[Case] = []
+    for number, branch in enumerate(chain.branches):
+        at = f"{place}.branches[{number}]"
+        step = maker.step(branch, branch.name or f"branch {number + 1}", at, timeout=branch.timeout)
+        holds = maker.holds(branch.when, f"{at}.when")
+        if holds is None:
+            return FirstMatch(cases, step)
+        cases.append(Case(step, holds))
+    raise AssertionError(f"{place} has no branch for all other cases")
+
+
+def _parallel(chain: ParallelSettings, place: str, maker: Maker) -> Flow:
+    branches = {
+        name: maker.step(branch, name, f"{place}.branches.{name}", timeout=branch.timeout)
+        for name, branch in chain.branches.items()
+    }
+    combine = chain.combine
+    if combine.first_good is not None:
+        accept = maker.holds(combine.first_good.accept, f"{place}.combine.first_good.accept")
+        return Racing(branches, accept, chain.max_concurrent)
+    needed = needed_of(chain.needed, list(branches))
+    return Parallel(branches, _combine(combine, place, maker), needed, chain.max_concurrent)
+
+
+def _combine(combine: CombineSettings, place: str, maker: Maker) -> Combine:
+    if combine.vote is not None:
+        return Vote(normalised=combine.vote == "normalised")
+    return Combined(maker.step(combine, "combine", f"{place}.combine", timeout=combine.timeout))
+
+
+def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
+    output = _output(graph, place, maker)
+    nodes = {
+        name: Node(
+            maker.step(
+                node, name, f"{place}.nodes.{name}", timeout=node.timeout, inherits=graph.saved(name) in output.reads
+            ),
+            graph.saved(name),
+            node.on_error,
+            _is_live(graph, name, output),
+        )
+        for name, node in graph.nodes.items()
+    }
+    ways = [
+        Way(tuple(edge.sources), tuple(edge.targets), maker.holds(edge.when, f"{place}.edges[{number}].when"))
+        for number, edge in enumerate(graph.edges)
+    ]
+    return Graph(
+        graph.start,
+        nodes,
+        ways,
+        reducers={name: Reducer(state.reduce, state.type) for name, state in graph.state.items()},
+        defaults={name: value for name, state in graph.state.items() if (value := _default(state)) is not None},
+        output=output.value,
+        rescue=None if graph.on_error is None else nodes[graph.on_error].step,
+        max_steps=graph.max_steps,
+    )
+
+
+class _Output(NamedTuple):
+    """How a graph's answer is made of its state: by what, of which names; `name` where it is the value of one alone."""
+
+    value: Value | None
+    reads: frozenset[str] = frozenset()
+    name: str | None = None
+
+
+def _output(graph: GraphSettings, place: str, maker: Maker) -> _Output:
+    written = graph.output
+    if written is None:
+        return _Output(None)
+    alone = _ALONE.fullmatch(written)
+    name = alone[1] if alone is not None else written
+    saved = {*graph.state, *(graph.saved(node) for node in graph.nodes)}
+    if name in saved:
+        return _Output(lambda names: names.get(name, ""), frozenset((name,)), name)
+    template = compile_template(written, f"{place}.output")
+    maker.needs |= template.variables
+    return _Output(template.render, template.variables)
+
+
+def _is_live(graph: GraphSettings, node: str, output: _Output) -> bool:
+    """Whether a node's answer is the graph's, and nothing can follow it."""
+    onward = {target for edge in graph.edges if node in edge.sources for target in edge.targets}
+    if onward - {END} or graph.nodes[node].on_error == CONTINUE:
+        return False
+    if output.value is None:
+        return True
+    saved = graph.saved(node)
+    state = graph.state.get(saved)
+    return saved == output.name and (state is None or (state.reduce == "replace" and state.type in (None, "string")))
+
+
+def _default(state: StateSettings) -> Any:
+    """What a name of the state is before any node wrote it; None: undefined."""
+    if state.default is not None or state.reduce == "replace":
+        return state.default
+    empty: dict[str | None, Any] = {"array": [], "string": ""}
+    return [] if state.reduce == "append" else empty.get(state.type, 0)

@@ -1,0 +1,137 @@
+"""A step as it is written becomes one that runs."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.orchestration.chain import Holds
+from gateway.orchestration.condition import compile_condition
+from gateway.orchestration.function import Custom, Function
+from gateway.orchestration.map import Mapped
+from gateway.orchestration.model import Handed, Messages, ModelCall, Prompted
+from gateway.orchestration.response_format import wire_format
+from gateway.orchestration.settings import Work
+from gateway.orchestration.shape import shape_of
+from gateway.orchestration.step import Step, Tried
+from gateway.orchestration.template import compile as compile_template
+from gateway.orchestration.template import compile_value
+from gateway.orchestration.work import Filled, Render, Value
+from gateway.orchestration.work import Work as Doing
+
+Find = Callable[[str, str], Any]
+"""The function, or the node of one's own, that a name at a place stands for. Raises `ConfigError`."""
+NODE = ("call", "run")
+"""The parameters of a node of one's own."""
+
+
+class Maker:
+    """Makes the steps of one chain or graph.
+
+    Afterwards `needs` are the names that their templates read, `nodes` those of one's own, with their places.
+    """
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self.needs: set[str] = set()
+        self.nodes: list[tuple[str, Any]] = []
+
+    def step(
+        self,
+        work: Work,
+        name: str,
+        place: str,
+        *,
+        timeout: float | None = None,
+        turns: int | None = None,
+        inherits: bool = False,
+    ) -> Step:
+        """A step called `name`. `turns`: of the caller's messages it gets the last ones only."""
+        doing = self._mapped(work, self._doing(work, name, place, turns, inherits), place)
+        return Step(name, doing, timeout=timeout, default=work.default)
+
+    def render(self, source: str, place: str) -> Render:
+        """A template."""
+        template = compile_template(source, place)
+        self.needs |= template.variables
+        return template.render
+
+    def holds(self, source: str | None, place: str) -> Holds | None:
+        """A condition; None where there is none."""
+        if source is None:
+            return None
+        condition = compile_condition(source, place)
+        self.needs |= condition.variables
+        return condition.holds
+
+    def _value(self, given: Any, place: str) -> Value:
+        value = compile_value(given, place)
+        self.needs |= value.variables
+        return value.value
+
+    def _values(self, given: Mapping[str, Any], place: str) -> dict[str, Value]:
+        return {name: self._value(value, f"{place}.{name}") for name, value in given.items()}
+
+    def _doing(self, work: Work, name: str, place: str, turns: int | None, inherits: bool) -> Doing:
+        doing: Doing
+        if work.template is not None:
+            doing = Filled(self.render(work.template, f"{place}.template"))
+        elif work.function is not None:
+            doing = self._function(work.function, work.args, name, place)
+        else:
+            doing = self._call(work, name, place, turns, inherits)
+        return doing if work.retry is None else Tried(doing, work.retry.attempts, work.retry.wait)
+
+    def _mapped(self, work: Work, doing: Doing, place: str) -> Doing:
+        if work.map is None:
+            return doing
+        return Mapped(doing, self._value(work.map, f"{place}.map"), work.as_, work.max_concurrent)
+
+    def _function(self, name: str, args: Mapping[str, Any], step: str, place: str) -> Doing:
+        found = self._find(name, f"{place}.function")
+        values = self._values(args, f"{place}.args")
+        if is_node(found):
+            self.nodes.append((f"{place}.function", found))
+            return Custom(step, found, values)
+        return Function(name, found, values, blocks=not inspect.iscoroutinefunction(found))
+
+    def _call(self, work: Work, name: str, place: str, turns: int | None, inherits: bool) -> ModelCall:
+        kind = "model" if work.model is not None else "chain" if work.chain is not None else "graph"
+        model = getattr(work, kind) if kind == "model" else f"{kind}:{getattr(work, kind)}"
+        fields = work.params.sent()
+        wanted = None if work.response_format is None else wire_format(work.response_format, name)
+        if wanted is not None:
+            fields["response_format"] = wanted
+        return ModelCall(
+            name,
+            model,
+            self._messages(work, place, turns),
+            fields,
+            shape=shape_of(wanted),
+            inputs=None if work.inputs is None else self._values(work.inputs, f"{place}.inputs"),
+            inherits=inherits,
+        )
+
+    def _messages(self, work: Work, place: str, turns: int | None) -> Messages:
+        if work.messages is not None:
+            return Prompted(
+                [
+                    (message.role, self.render(message.content, f"{place}.messages[{number}].content"))
+                    for number, message in enumerate(work.messages)
+                ]
+            )
+        system = None if work.system is None else self.render(work.system, f"{place}.system")
+        for field in ("prompt", "input"):
+            source = getattr(work, field)
+            if source is not None:
+                first = [] if system is None else [("system", system)]
+                return Prompted([*first, ("user", self.render(source, f"{place}.{field}"))])
+        return Handed(system, turns)
+
+
+def is_node(found: Any) -> bool:
+    """Whether something is a node of one's own (`seam.Node`), and no plain function: it takes a call and a handler."""
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        return False
+    return tuple(parameters)[: len(NODE)] == NODE

@@ -1,0 +1,120 @@
+"""A step that asks a model, or a chain or graph, which is asked as a model is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gateway.orchestration.run import Run, Tell, Watched
+from gateway.orchestration.shape import Shape
+from gateway.orchestration.work import Names, Render, Value, read, text_in
+from gateway.seam import Chunk, Reply, UpstreamError
+from gateway.wire.chat_turns import last_turns
+
+Messages = Callable[[Run, Names], list[Any]]
+_LENGTHS = ("max_tokens", "max_completion_tokens")
+_NO_TEXT = frozenset(("audio", "function_call", "functions", "logprobs", "modalities", "n", "parallel_tool_calls")) | {
+    "prediction",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+}
+"""Parameters by which an answer may be something other than one text."""
+
+
+class Prompted:
+    """One message after another, each a role and a template."""
+
+    def __init__(self, messages: Sequence[tuple[str, Render]]) -> None:
+        self._messages = messages
+
+    def __call__(self, run: Run, names: Names) -> list[Any]:  # noqa: ARG002 (as others have it)
+        """The messages, filled in."""
+        return [{"role": role, "content": render(names)} for role, render in self._messages]
+
+
+class Handed:
+    """The caller's messages, unchanged but for instructions in front; at most the last `turns` of them."""
+
+    def __init__(self, system: Render | None, turns: int | None = None) -> None:
+        self._system = system
+        self._turns = turns
+
+    def __call__(self, run: Run, names: Names) -> list[Any]:
+        """The messages."""
+        messages = run.messages if self._turns is None else last_turns(run.messages, self._turns)
+        if self._system is None:
+            return messages
+        return [{"role": "system", "content": self._system(names)}, *messages]
+
+
+class ModelCall:
+    """A call of `model`. `fields` are those of its request that win over the caller's.
+
+    `inputs` are those of a chain or graph (None: the caller's); `shape` is what the answer's text must hold as JSON.
+    The caller's parameters go to the step that answers; to one that `inherits` too, for the answer is made of its
+    output: but for those that would bring something other than one text.
+    """
+
+    def __init__(
+        self,
+        step: str,
+        model: str,
+        messages: Messages,
+        fields: Mapping[str, Any],
+        *,
+        shape: Shape | None = None,
+        inputs: Mapping[str, Value] | None = None,
+        inherits: bool = False,
+    ) -> None:
+        self._step = step
+        self._model = model
+        self._messages = messages
+        self._fields = dict(fields)
+        self._shape = shape
+        self._inputs = inputs
+        self._inherits = inherits
+        self._nested = model.startswith(("chain:", "graph:"))
+        # One length stands for the other: a provider refuses both.
+        lengths = any(name in self._fields for name in _LENGTHS)
+        self._hidden = frozenset(_LENGTHS) if lengths else frozenset()
+
+    async def output(self, run: Run, names: Names) -> Any:
+        """The answer's text, or what it holds as JSON. Raises `UpstreamError` where that is not of the shape."""
+        answer = await read(run, await self._asked(run, names, final=False))
+        text = text_in(answer)
+        return text if self._shape is None else self._opened(self._shape, answer, text)
+
+    async def answer(self, run: Run, names: Names) -> Reply:
+        """The model's answer, unread."""
+        return run.answer(await self._asked(run, names, final=True))
+
+    async def _asked(self, run: Run, names: Names, *, final: bool) -> Reply:
+        body: dict[str, Any] = {}
+        if final or self._inherits:
+            hidden = self._hidden if final else self._hidden | _NO_TEXT
+            body = {name: value for name, value in run.parameters.items() if name not in hidden}
+        body |= self._fields
+        body["model"] = self._model
+        body["messages"] = self._messages(run, names)
+        if not self._nested:
+            return await run.env.run(run.child(body, self._step, final=final))
+        if self._inputs is not None:
+            body["inputs"] = {name: value(names) for name, value in self._inputs.items()}
+        elif run.inputs is not None:
+            body["inputs"] = run.inputs
+        call = run.child(body, self._step, final=final)
+        if run.tell is not None:
+            call.put(Watched(self._within(run.tell)))
+        return await run.env.run(call)
+
+    def _within(self, tell: Tell) -> Tell:
+        return lambda event: tell(event._replace(step=f"{self._step}/{event.step}"))
+
+    def _opened(self, shape: Shape, answer: Chunk, text: str) -> Any:
+        try:
+            return shape.read(text)
+        except ValueError as error:
+            finish = answer.finish
+            why = f" It stopped early ({finish})." if finish not in (None, "stop") else ""
+            raise UpstreamError(
+                f"The answer of {self._model} does not fit response_format: {error}.{why}", code="answer_misshapen"
+            ) from error

@@ -1,0 +1,152 @@
+"""One run of a chain or graph: what it was asked, what is known so far, what it has cost."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from gateway.orchestration.answer import Metered, Summed, said
+from gateway.orchestration.asked import Asked
+from gateway.seam import Call, Env, InvalidRequest, Reply, Request, Usage
+from gateway.wire.chat_turns import last_user_text, messages_of
+from gateway.wire.verbatim import INVALID, encode
+
+OWN = frozenset({"model", "messages", "inputs", "stream", "stream_options"})
+"""Members of a request that are the run's; the others are parameters, which go to the step that answers."""
+_NOTHING = Usage()
+
+
+class StepEvent(NamedTuple):
+    """What is told of a step: that it `started`, is `done`, or `failed`, and after how many milliseconds."""
+
+    step: str
+    status: str
+    ms: int | None = None
+
+
+Tell = Callable[[StepEvent], None]
+
+
+class Watched(NamedTuple):
+    """Kept in the call of a step that is a chain or graph: whom to tell of its steps."""
+
+    tell: Tell
+
+
+class Run:
+    """What the steps of one run share.
+
+    `names` is what templates and conditions see; `origin` is the chain's or graph's name as a model (`chain:polish`).
+    """
+
+    __slots__ = (
+        "call",
+        "env",
+        "estimated",
+        "inputs",
+        "last",
+        "messages",
+        "names",
+        "options",
+        "origin",
+        "parameters",
+        "spent",
+        "tell",
+    )
+
+    def __init__(self, origin: str, call: Call, asked: Asked, env: Env, needs: frozenset[str]) -> None:
+        """`needs` are the names that anything of the chain or graph reads. Raises `InvalidRequest`."""
+        self.origin = origin
+        self.call = call
+        self.env = env
+        self.tell: Tell | None = None
+        self.spent = Usage()
+        self.estimated = False
+        self.last: Reply | None = None
+        """The answer of the step that makes the run's own, once it has begun."""
+        members = asked.members
+        try:
+            self.messages = messages_of(members.get("messages"))
+        except INVALID as error:
+            raise InvalidRequest("'messages' must be an array of messages.", param="messages") from error
+        self.inputs = asked.inputs
+        self.options = asked.options
+        self.parameters = {name: value for name, value in members.items() if name not in OWN}
+        self.names: dict[str, Any] = {"inputs": _inputs(self.inputs)}
+        if "input" in needs:
+            self.names["input"] = last_user_text(self.messages)
+        if "messages" in needs:
+            self.names["messages"] = _decoded(self.messages)
+        if "params" in needs:
+            self.names["params"] = _decoded(self.parameters)
+        if "metadata" in needs:
+            self.names["metadata"] = _decoded(members.get("metadata")) or {}
+
+    @property
+    def stream(self) -> bool:
+        """Whether the caller wants a stream."""
+        return self.call.request.stream
+
+    def child(self, body: Mapping[str, Any], step: str, *, final: bool) -> Call:
+        """The call that a step makes. Only the `final` one's answer comes in the form that the caller wants."""
+        asked = self.call.request
+        stream = final and asked.stream
+        request = Request(
+            "chat",
+            encode({**body, **self.options, "stream": True} if stream else body),
+            model=body["model"],
+            stream=stream,
+            wants_usage=asked.wants_usage,
+            headers=asked.headers,
+        )
+        return self.call.child(request=request, origin=f"{self.origin}/{step}")
+
+    def spend(self, usage: Usage, estimated: bool) -> None:
+        """A step has cost that."""
+        self.spent = self.spent.plus(usage)
+        self.estimated = self.estimated or estimated
+
+    def usage(self) -> tuple[Usage, bool]:
+        """What all steps have cost so far, and whether any of it is estimated."""
+        if self.last is None:
+            return self.spent, self.estimated
+        usage, estimated = self.last.usage()
+        return self.spent.plus(usage), estimated or self.estimated
+
+    def answer(self, reply: Reply) -> Reply:
+        """The Reply of the step that answers as the run's own: unread, with the usage of all steps."""
+        self.last = reply
+        if self.spent == _NOTHING:
+            return reply
+        return Metered(self.call, Summed(reply, self.spent), self.usage, reply)
+
+    def say(self, value: Any) -> Reply:
+        """A text that is known as the run's answer."""
+        return said(self.call, text_of(value), self.usage)
+
+
+def text_of(value: Any) -> str:
+    """A step's output as text: JSON, where it is none."""
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def _inputs(value: Raw | None) -> dict[str, Any]:
+    found = _decoded(value)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        what = bytes(value or b"")[:40].decode(errors="replace")
+        raise InvalidRequest(
+            f"'inputs' must be an object of names and values, found {what}.", param="inputs", code="invalid_type"
+        )
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return msgspec.json.decode(encode(value))
+    except INVALID as error:
+        raise InvalidRequest(f"The body cannot be read: {error}.", code="invalid_json") from error

@@ -1,0 +1,54 @@
+"""A graph's state: what a new output does to what is there."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gateway.seam import UpstreamError
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+class Reducer(NamedTuple):
+    """One name of the state: how outputs are reduced to its value, and what they must be."""
+
+    reduce: str = "replace"
+    type: str | None = None
+
+    def reduced(self, name: str, old: Any, new: Any) -> Any:
+        """The value after a node wrote `new`. Raises `UpstreamError`."""
+        if self.reduce == "append":
+            value: Any = [*old, new]
+        elif self.reduce == "add":
+            value = _sum(name, old, new)
+        else:
+            value = new
+        if self.type is not None and not is_a(value, self.type):
+            raise _wrong(f"{name!r} in the state must be of type {self.type}, found {value!r:.60}")
+        return value
+
+
+def is_a(value: Any, kind: str) -> bool:
+    """Whether a value is of a JSON type."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[kind])
+
+
+def _sum(name: str, old: Any, new: Any) -> Any:
+    for kind in ("number", "string", "array"):
+        if is_a(old, kind) and is_a(new, kind):
+            return old + new
+    raise _wrong(f"{name!r} in the state is a sum: {new!r:.60} cannot be added to {old!r:.60}")
+
+
+def _wrong(message: str) -> UpstreamError:
+    return UpstreamError(f"{message}.", code="state_mistyped")

@@ -1,0 +1,128 @@
+"""A step of a chain, or a node of a graph: work that is bounded in time, done again, or done without."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.orchestration.run import Run, StepEvent
+from gateway.orchestration.work import Names, Work
+from gateway.routing.patience import Patience
+from gateway.seam import GatewayError, ModelNotFound, Reply
+
+Do = Callable[[Run, Names], Awaitable[Any]]
+
+
+class StepPatience(Patience):
+    """How long a step may take, all its tries included."""
+
+    def __init__(self, seconds: float, step: str) -> None:
+        super().__init__(seconds)
+        self._step = step
+
+    def reason(self) -> GatewayError:
+        """Status 504."""
+        return GatewayError(
+            f"It took longer than {self.seconds:g} s, the timeout of {self._step}.", status=504, code="step_timeout"
+        )
+
+
+class Tried:
+    """Work that is done again where it fails with what may pass: `attempts` times in all.
+
+    Before the second try it waits `wait` seconds, before each further one twice as long.
+    """
+
+    def __init__(self, work: Work, attempts: int, wait: float) -> None:
+        self._work = work
+        self._attempts = attempts
+        self._wait = wait
+
+    async def output(self, run: Run, names: Names) -> Any:
+        """What the work brings. Raises what its last try raised."""
+        return await self._tried(run, names, self._work.output)
+
+    async def answer(self, run: Run, names: Names) -> Reply:
+        """What the work answers, up to where its answer begins. Raises what its last try raised."""
+        reply: Reply = await self._tried(run, names, self._work.answer)
+        return reply
+
+    async def _tried(self, run: Run, names: Names, do: Do) -> Any:
+        wait = self._wait
+        for _ in range(self._attempts - 1):
+            try:
+                return await do(run, names)
+            except GatewayError as error:
+                if not error.retryable:
+                    raise
+            await asyncio.sleep(wait)
+            wait *= 2
+        return await do(run, names)
+
+
+class Step:
+    """Work under a name. `default` is its output where it fails, unless it is None."""
+
+    __slots__ = ("_default", "_patience", "_work", "name")
+
+    def __init__(self, name: str, work: Work, *, timeout: float | None = None, default: Any = None) -> None:
+        self.name = name
+        self._work = work
+        self._patience = None if timeout is None else StepPatience(timeout, name)
+        self._default = default
+
+    async def output(self, run: Run, names: Names) -> Any:
+        """What it brings. Raises `GatewayError`, with the step's name in front."""
+        try:
+            return await self._done(run, names, self._work.output)
+        except GatewayError:
+            if self._default is None:
+                raise
+            return self._default
+
+    async def answer(self, run: Run, names: Names) -> Reply:
+        """What it brings as the run's answer, unread. Raises `GatewayError`, with the step's name in front."""
+        try:
+            reply: Reply = await self._done(run, names, self._work.answer)
+        except GatewayError:
+            if self._default is None:
+                raise
+            return run.say(self._default)
+        return reply
+
+    async def _done(self, run: Run, names: Names, do: Do) -> Any:
+        began = time.monotonic()
+        tell = run.tell
+        if tell is not None:
+            tell(StepEvent(self.name, "started"))
+        status = "cancelled"
+        try:
+            result = await self._bounded(run, names, do)
+            status = "done"
+        except GatewayError as error:
+            status = "failed"
+            raise _told(error, self.name, run.origin) from error
+        finally:
+            if tell is not None:
+                tell(StepEvent(self.name, status, round((time.monotonic() - began) * 1000)))
+        return result
+
+    async def _bounded(self, run: Run, names: Names, do: Do) -> Any:
+        if self._patience is None:
+            return await do(run, names)
+        with self._patience.limit():
+            return await do(run, names)
+
+
+def _told(error: GatewayError, step: str, origin: str) -> GatewayError:
+    """The same error, with the step that failed in front of its message."""
+    message = f"Step {step!r} of {origin}: {error.message}"
+    if isinstance(error, ModelNotFound):
+        # The caller's model is there: what is not is one that the chain names.
+        return GatewayError(message, status=502, type="upstream_error", code="step_model_not_found")
+    # A copy, whatever its class asks for when it is made: the same error may be raised again elsewhere.
+    told = type(error).__new__(type(error))
+    told.__dict__.update(error.__dict__)
+    told.message = message
+    told.args = (message,)
+    return told
