@@ -76,7 +76,8 @@ def default_config(site: Site, source: Path = CONFIG) -> dict[str, Any]:
     return document
 
 
-def _start(site: Site, document: dict[str, Any]) -> Start:
+def started(site: Site, document: dict[str, Any]) -> Start:
+    """Write a configuration, and say how a gateway with it is started."""
     path = site.folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     plugins = site.folder / "plugins"
@@ -97,7 +98,7 @@ BARE = Subject(
     about="this gateway as a pass-through: one provider, no key",
     settings="workers: 1; disconnects watched, timeouts, request ids and metrics on, as always",
     version=_version,
-    start=lambda site: _start(site, bare_config(site)),
+    start=lambda site: started(site, bare_config(site)),
     missing="the gateway does not serve yet",
 )
 GATEWAY = Subject(
@@ -105,6 +106,6 @@ GATEWAY = Subject(
     about="this gateway as `make run` configures it",
     settings="config/gateway.yaml, its limits lifted so that nothing is refused; workers: 1",
     version=lambda: _version() if CONFIG.exists() else None,
-    start=lambda site: _start(site, default_config(site)),
+    start=lambda site: started(site, default_config(site)),
     missing="config/gateway.yaml or the gateway is missing",
 )

@@ -2,6 +2,7 @@
 
 from loadtests.bench.measure import Measure
 from loadtests.bench.measures.burst import Events, Stream, Whole
+from loadtests.bench.measures.chain import Chain
 from loadtests.bench.measures.failover import Failover
 from loadtests.bench.measures.latency import Latency
 from loadtests.bench.measures.leave import Leave
@@ -9,4 +10,15 @@ from loadtests.bench.measures.memory import Residence
 from loadtests.bench.measures.paced import Paced
 from loadtests.bench.measures.startup import Startup
 
-MEASURES: tuple[type[Measure], ...] = (Whole, Stream, Events, Paced, Latency, Startup, Residence, Leave, Failover)
+MEASURES: tuple[type[Measure], ...] = (
+    Whole,
+    Stream,
+    Events,
+    Paced,
+    Latency,
+    Chain,
+    Startup,
+    Residence,
+    Leave,
+    Failover,
+)
