@@ -198,7 +198,10 @@ class Gateway:
             return None
         from gateway.workflows import assembled  # noqa: PLC0415  # as above
 
-        return assembled(self.workflows, self.config, self.env, self._components)
+        try:
+            return assembled(self.workflows, self.config, self.env, self._components)
+        except ConfigError as error:
+            raise ConfigError(self.config.positions.locate(error.problems)) from error
 
     def _ring(self, name: str) -> list[Middleware]:
         return [layer.middleware for layer in self.rings[name]]

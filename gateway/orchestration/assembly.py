@@ -78,7 +78,9 @@ class Assembly:
             needs=frozenset(maker.needs),
             thoughts=written.include_steps == "reasoning",
         )
-        self.nodes += maker.nodes
+        for place, node in maker.nodes:
+            if all(node is not known for _, known in self.nodes):  # named twice, it is started once
+                self.nodes.append((place, node))
 
 
 def _chain(chain: Chain, place: str, maker: Maker) -> Flow:

@@ -14,7 +14,6 @@ from gateway.wire.verbatim import INVALID, encode
 
 OWN = frozenset({"model", "messages", "inputs", "stream", "stream_options"})
 """Members of a request that are the run's; the others are parameters, which go to the step that answers."""
-
 _NOTHING = Usage()
 
 
@@ -137,13 +136,17 @@ def _inputs(value: Raw | None) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
+        what = bytes(value or b"")[:40].decode(errors="replace")
         raise InvalidRequest(
-            f"'inputs' must be an object of names and values, found {bytes(value or b'')[:40].decode()!r}.",
-            param="inputs",
-            code="invalid_type",
+            f"'inputs' must be an object of names and values, found {what}.", param="inputs", code="invalid_type"
         )
     return found
 
 
 def _decoded(value: Any) -> Any:
-    return None if value is None else msgspec.json.decode(encode(value))
+    if value is None:
+        return None
+    try:
+        return msgspec.json.decode(encode(value))
+    except INVALID as error:
+        raise InvalidRequest(f"The body cannot be read: {error}.", code="invalid_json") from error

@@ -62,7 +62,7 @@ class Count:
         self.count = 0
 
     async def start(self, env: Any) -> None:
-        SEEN["started"] = env
+        SEEN["started"] = [*SEEN.get("started", ()), env]
 
     async def aclose(self) -> None:
         SEEN["closed"] = self.count
@@ -150,7 +150,7 @@ async def test_a_node_is_made_once_and_started_and_closed() -> None:
     async with world(chains=chains) as w:
         assert await w.ask("chain:c", "x") == "1 x"
         assert await w.ask("chain:d") == "2 0"
-        assert SEEN["started"] is w.env
+        assert SEEN["started"] == [w.env]
     assert SEEN["closed"] == 2
 
 

@@ -245,6 +245,8 @@ def test_a_model_may_lead_to_a_chain(doors: Doors, name: str, stream: bool) -> N
     [
         ({"inputs": [1]}, "inputs"),
         ({"inputs": "x"}, "inputs"),
+        ({"inputs": "é" * 100}, "inputs"),
+        ({"inputs": True}, "inputs"),
         ({"stream_options": 3}, None),
         ({"messages": {}}, "messages"),
     ],
@@ -257,6 +259,13 @@ def test_bad_input_is_told(doors: Doors, model: str, more: dict[str, Any], param
     if param:
         assert error_of(answer.content)["param"] == param
     assert doors.upstream.received == []
+
+
+@pytest.mark.parametrize("member", ["inputs", "metadata", "tools", "messages"])
+def test_bodies_that_are_nested_too_deep_are_told(doors: Doors, member: str) -> None:
+    deep = '{"a":' * 100_000 + "1" + "}" * 100_000
+    body = f'{{"model":"chain:text","messages":[],"{member}":{deep}}}'.encode()
+    assert doors.post(body).status_code == 400
 
 
 @pytest.mark.parametrize(
