@@ -191,5 +191,6 @@ async def _switched_off(reason: str, call: Call) -> Reply:
         f"The model {call.request.model!r} cannot be served: {reason}.",
         status=503,
         code="provider_not_configured",
+        headers=[(b"x-should-retry", b"false")],  # clients would try again what only its operator can mend
         param="model",
     )

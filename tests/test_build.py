@@ -161,9 +161,9 @@ def test_every_problem_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     )
     block = "a block of targets, aliases, timeout, strategy, sticky, retry, hedge, fallback, …"
     assert found == [
-        f"models.two: expected provider/model, or {block}; found 'noslash'",
+        f"models.two: expected provider/model, chain:NAME or graph:NAME, or {block}; found 'noslash'",
         "models.three.targets: expected a list of blocks, at least one; found an empty list",
-        f"models.six: expected provider/model, or {block}; found 'mock/'",
+        f"models.six: expected provider/model, chain:NAME or graph:NAME, or {block}; found 'mock/'",
         "models.one: no such provider; expected one of a, mock; found 'nowhere/x'; add it to providers",
         "models.four.aliases[0]: the name 'five' stands for models.five too; take one out",
         "server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",

@@ -47,8 +47,9 @@ def test_a_target_that_is_not_there_is_told(to: str) -> None:
         Gateway.load({"chains": {"c": CHAIN}, "models": {"m": {"targets": [{"to": to}]}}})
 
 
-async def test_a_name_of_models_may_lead_to_a_chain() -> None:
-    async with Gateway.load({"chains": {"c": CHAIN}, "models": {"m": {"targets": [{"to": "chain:c"}]}}}) as gateway:
+@pytest.mark.parametrize("entry", ["chain:c", {"targets": [{"to": "chain:c"}]}], ids=["short", "block"])
+async def test_a_name_of_models_may_lead_to_a_chain(entry: object) -> None:
+    async with Gateway.load({"chains": {"c": CHAIN}, "models": {"m": entry}}) as gateway:
         answer = await gateway.run("m", inputs={})
         assert (answer.text, answer.provider, answer.model) == ("x", "gateway", "chain:c")
         assert [entry.name for entry in gateway.catalog.visible(None)] == ["m", "chain:c"]

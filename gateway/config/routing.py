@@ -13,7 +13,13 @@ from gateway.seam.timeouts import Timeouts
 Count = Annotated[int, Meta(ge=1)]
 Money = Annotated[float, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]
-ModelName = Annotated[str, Meta(pattern=r"^[^/]+/[\s\S]+$", extra={"expected": "provider/model"})]
+ModelName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:(?:chain|graph):|[^/]+/)[\s\S]+$",
+        extra={"expected": "provider/model, chain:NAME or graph:NAME"},
+    ),
+]
 """A model by its provider and the name that the provider has for it."""
 TargetName = Annotated[
     str,

@@ -248,6 +248,7 @@ def test_a_provider_without_its_key_is_unavailable() -> None:
             why = "providers.off: switched off: set NO_SUCH_KEY"
             message = f"The model {name!r} cannot be served: {why}."
             assert answer.status_code == 503
+            assert answer.headers["x-should-retry"] == "false"
             assert error_of(answer.content) == {
                 "message": message,
                 "type": "server_error",
