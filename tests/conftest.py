@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.doors import Doors, hello, opened
+from tests.stores.databases import KINDS, url_of
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +21,9 @@ def doors(_shared: Doors) -> Iterator[Doors]:
     _shared.upstream.left = 0
     yield _shared
     _shared.quiet()
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: a file of SQLite's, and one on a real PostgreSQL."""
+    return url_of(request.param, tmp_path)

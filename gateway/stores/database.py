@@ -1,0 +1,221 @@
+"""The durable store: SQLite, or PostgreSQL. One that is down costs nobody more than a deadline, and heals by itself.
+
+SQLAlchemy is imported when the database is opened, not before.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from prometheus_client import Counter, Gauge
+
+from gateway.config.database import DatabaseSettings, Location
+from gateway.seam import Env, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.stores.engine import Engine
+
+T = TypeVar("T")
+Work = Callable[["AsyncConnection"], Awaitable[T]]
+PAUSE = 1.0
+"""Seconds between two looks whether a lost database is back, about."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer now; what needs none is served all the same."""
+
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The gateway's database does not answer; try again in a moment. Requests that keep nothing are served.",
+            headers=[(b"retry-after", b"1")],
+        )
+
+
+class DatabaseState(NamedTuple):
+    """How the database does: what `/health` shows of it."""
+
+    up: bool
+    where: str
+    """Without its password."""
+    error: str = ""
+    """Why it does not answer."""
+
+
+class Database:
+    """Runs work against the database while it answers.
+
+    The first call that fails for the database's sake opens a breaker: from then on each raises `DatabaseUnavailable` at
+    once, and a task looks for the database once a second. A `lazy` one is opened by the first call.
+    """
+
+    def __init__(self, settings: DatabaseSettings, *, lazy: bool = False) -> None:
+        self.settings = settings
+        self.location = Location.parse(settings.url)
+        self.error = ""
+        self.closed = False
+        self._lazy = lazy
+        self._env: Env
+        self._engine: Engine | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._healing: asyncio.Task[None] | None = None
+        self._back = asyncio.Event()
+        self._changed: list[Callable[[], None]] = []
+
+    async def start(self, env: Env) -> None:
+        """Open it, unless it is lazy. Raises RuntimeError where a newer gateway has changed its tables."""
+        self._env = env
+        self._losses = Counter("gateway_database_losses", "Times the database was lost.", registry=env.metrics)
+        self._up = Gauge("gateway_database_up", "Whether the database answers (1) or not (0).", registry=env.metrics)
+        if not self._lazy:
+            await self._open()
+
+    def on_open(self, opened: Callable[[], None]) -> None:
+        """Call `opened` once, when the database has been opened for the first time."""
+        self._changed.append(opened)
+
+    def state(self) -> DatabaseState:
+        """How it does now."""
+        return DatabaseState(not self.error, self.location.shown, self.error)
+
+    async def read(self, work: Work[T]) -> T:
+        """What `work` returns, which only reads. Raises `DatabaseUnavailable`, and what `work` raises."""
+        return await self._ask("read", work)
+
+    async def write(self, work: Work[T]) -> T:
+        """What `work` returns, in a transaction of its own.
+
+        Where the connection breaks, the work may be done a second time, although the first has been committed. Raises
+        `DatabaseUnavailable`, and what `work` raises.
+        """
+        return await self._ask("write", work)
+
+    async def back(self) -> None:
+        """Wait until the database answers again; not at all while it does."""
+        if self.error:
+            await self._back.wait()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self.closed = True
+        if self._healing is not None:
+            self._healing.cancel()
+        if self._engine is not None:
+            await self._engine.aclose()
+
+    async def _ask(self, kind: Literal["read", "write"], work: Work[T]) -> T:
+        if self._engine is None and not self.error:
+            await self._opened()
+        if self.error or self._engine is None:
+            raise DatabaseUnavailable
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # A task of its own: a caller that leaves must not break off a statement, and with it a connection.
+        self._env.tasks.spawn(self._work(self._engine, kind, work, answer))
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                return await answer
+        except TimeoutError as error:
+            self._lose(error)
+            raise DatabaseUnavailable from None
+
+    async def _work(
+        self, engine: "Engine", kind: Literal["read", "write"], work: Work[T], answer: "asyncio.Future[T]"
+    ) -> None:
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                try:
+                    result = await engine.run(kind, work)
+                except Exception as error:
+                    if not engine.is_stale(error):
+                        raise
+                    # The server was restarted: its old connections are dead, and a new one may do.
+                    await engine.forget()
+                    result = await engine.run(kind, work)
+        except Exception as error:
+            told: Exception = error
+            if engine.is_loss(error):
+                self._lose(error)
+                told = DatabaseUnavailable()
+            if not answer.done():
+                answer.set_exception(told)
+            return
+        if not answer.done():
+            answer.set_result(result)
+
+    async def _opened(self) -> None:
+        """Open a lazy database, once for all who ask meanwhile."""
+        if self._opening is None:
+            self._opening = self._env.tasks.spawn(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        # 18 MB and a quarter of a second, only where something is kept; a thread, since requests may be served.
+        engine_of = await self._env.threads.run(_engine_module)
+        engine: Engine = engine_of(self.location, self.settings)
+        error = await self._trouble(engine)
+        self._engine = engine
+        if error is None:
+            self._up.set(1)
+            self._tell()
+        elif engine.is_refusal(error):
+            raise RuntimeError(str(error)) from None
+        else:
+            self._lose(error)
+
+    def _tell(self) -> None:
+        told, self._changed = self._changed, []
+        for opened in told:
+            opened()
+
+    def _lose(self, error: Exception) -> None:
+        """The database cannot be used. Told once; what comes after is one and the same loss."""
+        if self.error or self.closed:
+            return
+        self.error = said(error, self.settings.timeout)
+        self._back.clear()
+        self._losses.inc()
+        self._up.set(0)
+        self._env.log.warning("database: %s is lost, looking for it: %s", self.location, self.error)
+        self._healing = self._env.tasks.spawn(self._heal())
+
+    async def _heal(self) -> None:
+        assert self._engine is not None
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        while (error := await self._trouble(self._engine)) is not None:
+            self.error = said(error, self.settings.timeout)
+            await asyncio.sleep(PAUSE * random.uniform(0.8, 1.2))  # noqa: S311 (so that replicas do not all ask at once)
+        self.error = ""
+        self._up.set(1)
+        self._back.set()
+        self._env.log.warning("database: %s is back after %.1f s", self.location, loop.time() - since)
+        self._tell()
+
+    async def _trouble(self, engine: "Engine") -> Exception | None:
+        """Why the database cannot be used, if so: it must answer, take writes, and have tables that we know."""
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                await engine.forget()
+                await engine.prepare()
+        except Exception as error:
+            return error
+        return None
+
+
+def _engine_module() -> Callable[[Location, DatabaseSettings], Any]:
+    from gateway.stores.engine import Engine  # noqa: PLC0415 (heavy, see above)
+
+    return Engine
+
+
+def said(error: Exception, timeout: float) -> str:
+    """An error in words, for people: without statements or values, which may be a caller's."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    cause = getattr(error, "orig", None) or error
+    first = str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {first[:200]}" if first else type(cause).__name__

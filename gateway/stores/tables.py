@@ -1,0 +1,69 @@
+"""The tables, as statements are written against them. How they came to be: `schema`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only under this name
+
+conversations = Table(
+    "conversations",
+    METADATA,
+    Column("key", Serial, primary_key=True, autoincrement=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("version", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("weight", BigInteger, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("instructions", LargeBinary),
+    Column("metadata", LargeBinary),
+    Column("summary", Text),
+    Column("summarised", Integer, nullable=False),
+    UniqueConstraint("owner", "name", name="conversations_named"),
+    Index("conversations_updated", "updated_at"),
+    Index("conversations_expiring", "expires_at"),
+)
+"""`count`, `turns`, `weight` (bytes) and `chain` are of the messages that are live; `seq` is the last one given."""
+
+items = Table(
+    "items",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("conversation", BigInteger, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("weight", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("items_in_order", "conversation", "seq", unique=True),
+)
+"""`turn` and `weight` are sums over the live messages up to this one; `body` is the message as it came."""
+
+variables = Table(
+    "variables",
+    METADATA,
+    Column("conversation", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(128), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
