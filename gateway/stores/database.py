@@ -102,8 +102,9 @@ class Database:
     async def aclose(self) -> None:
         """Close all connections."""
         self.closed = True
-        if self._healing is not None:
+        if self._healing is not None and not self._healing.done():
             self._healing.cancel()
+            await asyncio.wait((self._healing,), timeout=self.settings.timeout)  # it may hold a connection, and locks
         if self._engine is not None:
             await self._engine.aclose()
 

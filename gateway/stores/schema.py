@@ -11,7 +11,7 @@ STEPS: Sequence[Sequence[str]] = (
         """CREATE TABLE conversations (
             "key" {serial}, owner TEXT NOT NULL, name TEXT NOT NULL,
             created_at {double} NOT NULL, updated_at {double} NOT NULL, expires_at {double},
-            version INTEGER NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL, turns INTEGER NOT NULL,
+            version INTEGER NOT NULL, seq INTEGER NOT NULL, length INTEGER NOT NULL, turns INTEGER NOT NULL,
             weight BIGINT NOT NULL, chain {bytes} NOT NULL, instructions {bytes}, metadata {bytes},
             CONSTRAINT conversations_named UNIQUE (owner, name))""",
         "CREATE INDEX conversations_updated ON conversations (updated_at)",

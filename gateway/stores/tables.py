@@ -29,7 +29,7 @@ conversations = Table(
     Column("expires_at", Double),
     Column("version", Integer, nullable=False),
     Column("seq", Integer, nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("length", Integer, nullable=False),
     Column("turns", Integer, nullable=False),
     Column("weight", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
@@ -41,7 +41,7 @@ conversations = Table(
     Index("conversations_updated", "updated_at"),
     Index("conversations_expiring", "expires_at"),
 )
-"""`count`, `turns`, `weight` (bytes) and `chain` are of the messages that are live; `seq` is the last one given."""
+"""`length`, `turns`, `weight` (bytes) and `chain` are of the messages that are live; `seq` is the last one given."""
 
 items = Table(
     "items",

@@ -55,7 +55,7 @@ async def test_an_older_one_is_upgraded_and_keeps_what_it_holds(
             async def fill(connection: AsyncConnection) -> list[int]:
                 await connection.execute(
                     text(
-                        "INSERT INTO conversations (owner, name, created_at, updated_at, version, seq, count, turns,"
+                        "INSERT INTO conversations (owner, name, created_at, updated_at, version, seq, length, turns,"
                         " weight, chain) VALUES ('me', 'kept', 1, 1, 1, 0, 0, 0, 0, :chain)"
                     ),
                     {"chain": b""},

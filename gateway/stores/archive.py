@@ -1,0 +1,249 @@
+"""What is kept of conversations, as it is read: by turns, and by those who list, read and delete."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Select, and_, delete, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.seam import Env
+from gateway.stores.batches import Batches
+from gateway.stores.database import Database
+from gateway.stores.identity import Named
+from gateway.stores.journal import Entry, lock, recount
+from gateway.stores.message import Message, message, messages
+from gateway.stores.prefix import Place
+from gateway.stores.summary import Summaries
+from gateway.stores.tables import conversations, items, variables
+from gateway.stores.writer import Answer, Writer
+
+_MOST_BYTES_PER_TOKEN = 8
+Order = Literal["asc", "desc"]
+
+
+class Head(NamedTuple):
+    """A conversation's row."""
+
+    key: int
+    owner: str
+    name: str
+    created_at: float
+    updated_at: float
+    expires_at: float | None
+    version: int
+    seq: int
+    length: int
+    turns: int
+    weight: int
+    chain: bytes
+    instructions: bytes | None
+    metadata: bytes | None
+    summary: str | None
+    summarised: int
+
+
+class Item(NamedTuple):
+    """A message's row."""
+
+    id: str
+    seq: int
+    live: bool
+    body: bytes
+    created_at: float
+
+
+_HEAD = select(*[conversations.c[name] for name in Head._fields])
+_ITEM = select(*[items.c[name] for name in Item._fields])
+_NAMED = tuple_(conversations.c.owner, conversations.c.name)
+
+
+class Archive:
+    """Conversations in the database."""
+
+    def __init__(self, database: Database, env: Env) -> None:
+        self._database = database
+        self._writer = Writer(database, env)
+        self._heads: Batches[Named, Head | None] = Batches(env.tasks, self._find)
+        self.summaries = Summaries(self, database, env)
+
+    # ---- for turns
+
+    async def head(self, named: Named) -> Head | None:
+        """A conversation's row, all that has ended of it included. Raises `DatabaseUnavailable`."""
+        await self._writer.settled(named)
+        head = await self._heads.ask(named)
+        return None if head is None or (head.expires_at is not None and head.expires_at <= time.time()) else head
+
+    async def digests(self, head: Head) -> list[bytes]:
+        """The digests of a conversation's messages, in their order."""
+        wanted = select(items.c.digest).where(items.c.conversation == head.key, items.c.live).order_by(items.c.seq)
+
+        async def work(connection: AsyncConnection) -> list[bytes]:
+            return list((await connection.execute(wanted)).scalars())
+
+        return await self._database.read(work)
+
+    async def last(self, head: Head, turns: int | None, tokens: int | None) -> list[Message]:
+        """The messages of the last turns; where `tokens` bounds them, at least as many as those allow."""
+        return messages(await self.between(head, head.turns - turns if turns else 0, head.turns, tokens))
+
+    async def between(self, head: Head, after: int, until: int, tokens: int | None = None) -> list[bytes]:
+        """The messages of the turns after the first `after`, up to and with the turn `until`."""
+        wanted = select(items.c.body).where(items.c.conversation == head.key, items.c.live, items.c.turn <= until)
+        if after > 0:
+            wanted = wanted.where(items.c.turn > after)
+        if tokens is not None:
+            # A lower bound only: what it lets in is weighed afterwards. The newest turn always comes.
+            heavy = head.weight - tokens * _MOST_BYTES_PER_TOKEN
+            wanted = wanted.where(or_(items.c.weight > heavy, items.c.turn == head.turns))
+
+        async def work(connection: AsyncConnection) -> list[bytes]:
+            return list((await connection.execute(wanted.order_by(items.c.seq))).scalars())
+
+        return await self._database.read(work)
+
+    async def variables(self, head: Head) -> list[tuple[str, bytes]]:
+        """The variables beside the messages."""
+        wanted = select(variables.c.name, variables.c.value).where(variables.c.conversation == head.key)
+
+        async def work(connection: AsyncConnection) -> list[tuple[str, bytes]]:
+            return [(row.name, row.value) for row in await connection.execute(wanted)]
+
+        return await self._database.read(work)
+
+    def entry(
+        self,
+        named: Named,
+        head: Head | None,
+        sent: Sequence[Message],
+        where: Place,
+        instructions: bytes | None,
+        ttl: float | None,
+    ) -> Entry:
+        """What a turn will add, once its answer is there."""
+        appends = head is None or where.keep == head.length
+        return Entry(
+            named,
+            sent,
+            start=where.start,
+            keep=None if appends else where.keep,
+            version=0 if head is None else head.version,
+            instructions=instructions,
+            ttl=ttl,
+        )
+
+    def keep(self, entry: Entry, answer: Answer) -> None:
+        """Write a turn that has ended, in the background."""
+        self._writer.add(entry, answer)
+
+    # ---- for those who list, read and delete
+
+    async def create(self, named: Named, sources: Sequence[bytes], metadata: bytes | None) -> Head:
+        """Make a conversation. Raises `DatabaseUnavailable`."""
+        await self._writer.add(Entry(named, [message(source) for source in sources]))
+        await self.describe(named, metadata)
+        head = await self.head(named)
+        assert head is not None
+        return head
+
+    async def add(self, named: Named, sources: Sequence[bytes]) -> list[Item]:
+        """Put messages behind a conversation, and return their rows."""
+        entry = Entry(named, [message(source) for source in sources], start=0)
+        await self._writer.add(entry)
+        wanted = _ITEM.where(items.c.id.in_([entry.id(number) for number in range(len(sources))]))
+        return await self._items(wanted.order_by(items.c.seq))
+
+    async def describe(self, named: Named, metadata: bytes | None) -> bool:
+        """Set a conversation's metadata; False where there is no such conversation."""
+        change = update(conversations).where(_is(named)).values(metadata=metadata)
+
+        async def work(connection: AsyncConnection) -> bool:
+            return bool((await connection.execute(change)).rowcount)
+
+        return await self._database.write(work)
+
+    async def delete(self, named: Named) -> bool:
+        """Delete a conversation and all that belongs to it; False where there is none."""
+        await self._writer.settled(named)
+
+        async def work(connection: AsyncConnection) -> bool:
+            found = (await connection.execute(select(conversations.c.key).where(_is(named)).with_for_update())).scalar()
+            if found is not None:
+                await erase(connection, [found])
+            return found is not None
+
+        return await self._database.write(work)
+
+    async def page(self, owner: str, after: Head | None, limit: int, order: Order) -> list[Head]:
+        """Conversations of a key, by the time when they were made."""
+        now = time.time()
+        column = conversations.c.key
+        wanted = _HEAD.where(
+            conversations.c.owner == owner,
+            or_(conversations.c.expires_at.is_(None), conversations.c.expires_at > now),
+        )
+        if after is not None:
+            wanted = wanted.where(column < after.key if order == "desc" else column > after.key)
+        wanted = wanted.order_by(column.desc() if order == "desc" else column).limit(limit)
+
+        async def work(connection: AsyncConnection) -> list[Head]:
+            return [Head(*row) for row in await connection.execute(wanted)]
+
+        return await self._database.read(work)
+
+    async def items(self, head: Head, after: int | None, limit: int, order: Order, *, replaced: bool) -> list[Item]:
+        """Messages of a conversation after the one with the number `after`, those that were replaced too if asked."""
+        wanted = _ITEM.where(items.c.conversation == head.key)
+        if not replaced:
+            wanted = wanted.where(items.c.live)
+        if after is not None:
+            wanted = wanted.where(items.c.seq < after if order == "desc" else items.c.seq > after)
+        return await self._items(wanted.order_by(items.c.seq.desc() if order == "desc" else items.c.seq).limit(limit))
+
+    async def item(self, head: Head, identity: str) -> Item | None:
+        """One message of a conversation, also one that was replaced."""
+        found = await self._items(_ITEM.where(items.c.id == identity, items.c.conversation == head.key))
+        return found[0] if found else None
+
+    async def remove(self, named: Named, identity: str) -> None:
+        """Delete one message."""
+
+        async def work(connection: AsyncConnection) -> None:
+            state = await lock(connection, named)
+            if state is None:
+                return
+            await connection.execute(delete(items).where(items.c.id == identity, items.c.conversation == state.key))
+            await recount(connection, state)
+
+        await self._database.write(work)
+
+    # ---- inside
+
+    async def _find(self, places: list[Named]) -> list[Head | None]:
+        wanted = _HEAD.where(_NAMED.in_(places) if len(places) > 1 else _is(places[0]))
+
+        async def work(connection: AsyncConnection) -> dict[tuple[str, str], Head]:
+            return {(row.owner, row.name): Head(*row) for row in await connection.execute(wanted)}
+
+        found = await self._database.read(work)
+        return [found.get(one) for one in places]
+
+    async def _items(self, wanted: Select[Any]) -> list[Item]:
+        return await self._database.read(partial(_rows, wanted))
+
+
+async def _rows(wanted: Select[Any], connection: AsyncConnection) -> list[Item]:
+    return [Item(*row) for row in await connection.execute(wanted)]
+
+
+async def erase(connection: AsyncConnection, keys: Sequence[int]) -> None:
+    """Delete conversations with all that belongs to them."""
+    for table in (items, variables):
+        await connection.execute(delete(table).where(table.c.conversation.in_(keys)))
+    await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))
+
+
+def _is(named: Named) -> Any:
+    return and_(conversations.c.owner == named.owner, conversations.c.name == named.name)

@@ -1,0 +1,261 @@
+"""How turns are written: those that end within the same moment in one transaction, each whole or not at all."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.stores.identity import Named
+from gateway.stores.message import Message, chained, message, turns_in
+from gateway.stores.prefix import place
+from gateway.stores.tables import conversations, items, variables
+
+
+@dataclass
+class Entry:
+    """What one turn adds.
+
+    `sent` are all messages of the request; those from `start` on are new. `keep` is None where they are put behind
+    whatever is there, else how many of the messages that were seen at `version` stay. `answer` follows them. Without a
+    `version` nobody has looked, and all is new.
+    """
+
+    named: Named
+    sent: Sequence[Message]
+    start: int = 0
+    keep: int | None = None
+    version: int | None = None
+    answer: Message | None = None
+    instructions: bytes | None = None
+    variables: Mapping[str, bytes] = field(default_factory=dict)
+    ttl: float | None = None
+    base: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
+    """What its rows' ids begin with: given once, so that a turn whose commit was not heard of is not written twice."""
+    tries: int = 0
+
+    def id(self, number: int) -> str:
+        """The id of a row."""
+        return f"{self.base}{number:08x}"
+
+    @property
+    def mark(self) -> str:
+        """The id of the last row, which is there when the entry is."""
+        return self.id(len(self.sent) if self.answer is not None else len(self.sent) - 1)
+
+
+class _State:
+    """A conversation's row while entries are added to it."""
+
+    FIELDS = ("version", "seq", "length", "turns", "weight", "chain", "instructions", "summary", "summarised")
+
+    def __init__(self, row: Any) -> None:
+        self.key: int = row.key
+        self.expires_at: float | None = row.expires_at
+        self.version: int = row.version
+        self.seq: int = row.seq
+        self.length: int = row.length
+        self.turns: int = row.turns
+        self.weight: int = row.weight
+        self.chain: bytes = row.chain
+        self.instructions: bytes | None = row.instructions
+        self.summary: str | None = row.summary
+        self.summarised: int = row.summarised
+
+    def empty(self) -> None:
+        """Nothing is live any more; rows that were keep their numbers."""
+        self.length = self.turns = self.weight = self.summarised = 0
+        self.chain, self.summary = b"", None
+
+    def columns(self, now: float) -> dict[str, Any]:
+        """What is written back."""
+        named = {name: getattr(self, name) for name in self.FIELDS}
+        return named | {"_key": self.key, "updated_at": now, "expires_at": self.expires_at}
+
+
+_UPDATE = update(conversations).where(conversations.c.key == bindparam("_key"))
+_RENUMBER = update(items).where(items.c.id == bindparam("_id"))
+_HEADS = select(*[conversations.c[name] for name in ("key", "owner", "name", "expires_at", *_State.FIELDS)]).order_by(
+    conversations.c.key
+)
+
+
+async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Add entries, in their order, to their conversations, which are made where they are not there yet."""
+    now = time.time()
+    states = await _locked(connection, sorted({entry.named for entry in entries}), now)
+    done = await _written(connection, entries)
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry.mark in done:
+            continue
+        state = states[entry.named]
+        if state.expires_at is not None and state.expires_at <= now:
+            await _wipe(connection, state)
+        start = entry.start
+        if entry.version is not None and (state.version != entry.version or entry.keep is not None):
+            if rows:  # they may be of this conversation
+                await connection.execute(insert(items), rows)
+                rows = []
+            start = await _fit(connection, state, entry)
+        rows += _appended(state, entry, start, now)
+        state.version += 1
+        state.expires_at = None if entry.ttl is None else now + entry.ttl
+        if entry.instructions is not None:
+            state.instructions = entry.instructions
+    if rows:
+        await connection.execute(insert(items), rows)
+    await connection.execute(_UPDATE, [state.columns(now) for state in states.values()])
+    await _keep_variables(connection, entries, states, now)
+
+
+async def _locked(connection: AsyncConnection, places: Sequence[Named], now: float) -> dict[Named, _State]:
+    """The conversations' rows, made where they are missing, locked in one order so that no two wait for each other."""
+    fresh = {"version": 0, "seq": 0, "length": 0, "turns": 0, "weight": 0, "chain": b"", "summarised": 0}
+    times = {"created_at": now, "updated_at": now}
+    wanted = _HEADS.where(tuple_(conversations.c.owner, conversations.c.name).in_(places)).with_for_update()
+    found = (await connection.execute(wanted)).all()
+    if len(found) < len(places):
+        there = {(row.owner, row.name) for row in found}
+        missing = [{**fresh, **times, "owner": one.owner, "name": one.name} for one in places if one not in there]
+        await connection.execute(_insert(connection, conversations).on_conflict_do_nothing(), missing)
+        found = (await connection.execute(wanted)).all()
+    return {Named(row.owner, row.name): _State(row) for row in found}
+
+
+async def _written(connection: AsyncConnection, entries: Sequence[Entry]) -> set[str]:
+    """The rows of entries that were tried before and are there already."""
+    again = [entry.mark for entry in entries if entry.tries]
+    for entry in entries:
+        entry.tries += 1
+    if not again:
+        return set()
+    return set((await connection.execute(select(items.c.id).where(items.c.id.in_(again)))).scalars())
+
+
+def _appended(state: _State, entry: Entry, start: int, now: float) -> list[dict[str, Any]]:
+    """The rows of an entry, behind what is there."""
+    # One that was deleted meanwhile begins anew, with all that its client still knows.
+    if state.length == 0:
+        start = 0
+    added = list(enumerate(entry.sent[start:], start))
+    if entry.answer is not None:
+        added.append((len(entry.sent), entry.answer))
+    rows = []
+    for number, one in added:
+        state.seq += 1
+        state.length += 1
+        state.turns += turns_in((one,))
+        state.weight += len(one.source)
+        state.chain = chained(state.chain, (one,))
+        rows.append(
+            {
+                "id": entry.id(number),
+                "conversation": state.key,
+                "seq": state.seq,
+                "live": True,
+                "turn": state.turns,
+                "weight": state.weight,
+                "digest": one.digest,
+                "body": one.source,
+                "created_at": now,
+            }
+        )
+    return rows
+
+
+async def _fit(connection: AsyncConnection, state: _State, entry: Entry) -> int:
+    """Make an entry's place where it is not simply what comes next; return where that begins which is new.
+
+    Where another turn was written meanwhile, both stay: this one follows it, but for what both clients had already.
+    Where the history differs from what is kept, what the client no longer has is replaced.
+    """
+    answered = any(one.role == "assistant" for one in entry.sent)
+    if entry.keep is None and not answered:
+        return entry.start
+    columns = (items.c.seq, items.c.digest, items.c.turn, items.c.weight)
+    live = select(*columns).where(items.c.conversation == state.key, items.c.live).order_by(items.c.seq)
+    rows = (await connection.execute(live)).all()
+    keep, start = entry.keep, entry.start
+    if state.version != entry.version:
+        found = place([row.digest for row in rows], [one.digest for one in entry.sent], answered=answered)
+        keep, start = (len(rows), max(start, found.start)) if keep is None else found
+    if keep is not None and keep < len(rows):
+        gone = items.c.conversation == state.key, items.c.seq >= rows[keep].seq
+        await connection.execute(update(items).where(*gone).values(live=False))
+        _recounted(state, rows[:keep])
+    return start
+
+
+def _recounted(state: "_State", rows: Sequence[Any]) -> None:
+    """What a conversation's row says of its live messages, which are these."""
+    state.length = len(rows)
+    state.turns, state.weight = (rows[-1].turn, rows[-1].weight) if rows else (0, 0)
+    state.chain = chained(b"", [Message(b"", "", row.digest) for row in rows])
+    if state.turns < state.summarised:  # what was summed up is not what was said any more
+        state.summary, state.summarised = None, 0
+
+
+async def lock(connection: AsyncConnection, named: Named) -> "_State | None":
+    """A conversation's row, which nobody else changes until the transaction ends."""
+    wanted = _HEADS.where(conversations.c.owner == named.owner, conversations.c.name == named.name)
+    row = (await connection.execute(wanted.with_for_update())).first()
+    return None if row is None else _State(row)
+
+
+async def recount(connection: AsyncConnection, state: "_State") -> None:
+    """After messages were deleted: bring the sums in the rows behind them, and in the conversation's, up to date."""
+    columns = (items.c.id, items.c.digest, items.c.body, items.c.turn, items.c.weight)
+    live = select(*columns).where(items.c.conversation == state.key, items.c.live).order_by(items.c.seq)
+    turns = weight = 0
+    chain, changed = b"", []
+    rows = (await connection.execute(live)).all()
+    for row in rows:
+        one = message(row.body)
+        turns += turns_in((one,))
+        weight += len(one.source)
+        chain = chained(chain, (one,))
+        if (turns, weight) != (row.turn, row.weight):
+            changed.append({"_id": row.id, "turn": turns, "weight": weight})
+    if changed:
+        await connection.execute(_RENUMBER, changed)
+        state.summary, state.summarised = None, 0
+    state.length, state.turns, state.weight, state.chain = len(rows), turns, weight, chain
+    state.version += 1
+    await connection.execute(_UPDATE, [state.columns(time.time())])
+
+
+async def _wipe(connection: AsyncConnection, state: _State) -> None:
+    """One that has outlived its time, and was not pruned yet, begins anew."""
+    for table in (items, variables):
+        await connection.execute(delete(table).where(table.c.conversation == state.key))
+    state.empty()
+    state.instructions, state.expires_at = None, None
+
+
+async def _keep_variables(
+    connection: AsyncConnection, entries: Sequence[Entry], states: Mapping[Named, _State], now: float
+) -> None:
+    newest = {(states[entry.named].key, name): value for entry in entries for name, value in entry.variables.items()}
+    if not newest:
+        return
+    put = _insert(connection, variables)
+    put = put.on_conflict_do_update(
+        index_elements=["conversation", "name"],
+        set_={"value": put.excluded.value, "updated_at": put.excluded.updated_at},
+    )
+    await connection.execute(
+        put,
+        [
+            {"conversation": key, "name": name, "value": value, "updated_at": now}
+            for (key, name), value in sorted(newest.items())
+        ],
+    )
+
+
+def _insert(connection: AsyncConnection, table: Any) -> Any:
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
