@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 from gateway.accounts.keys import fingerprint
 from gateway.api.application import application
 from gateway.api.chat import ChatDoor
+from gateway.api.conversations import ConversationsDoor
 from gateway.api.door import House
 from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.components import Components, made, takes
+from gateway.config.database import DEFAULT, DatabaseSettings
 from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.positions import place_of
 from gateway.config.problems import ConfigError, Problem
@@ -44,6 +46,8 @@ from gateway.seam import (
     ring,
 )
 from gateway.stores.choice import chosen
+from gateway.stores.conversations import Conversations
+from gateway.stores.database import Database
 from gateway.targets import Targets, Vendor
 from gateway.telemetry.metrics import Metrics
 from gateway.translate.chat_messages import ChatOnMessages
@@ -88,6 +92,8 @@ class Gateway:
         self.env = Env(
             PlainHttp(open_client(ClientSettings())), CollectorRegistry(), thread_count=config.server.threads
         )
+        self.database = _database(config)
+        self.conversations = Conversations(self.database)
         problems: list[Problem] = []
         self._strict: dict[str, bool] = {}
         self.env.hot = chosen(config, problems, self.notes)
@@ -138,9 +144,11 @@ class Gateway:
         self.run = Run(self.env, self.catalog, house.default_model, ChatDoor(house).read)
         """`await gateway.run("mock/echo", messages=[…])`: a model's answer without HTTP."""
         self._closing = AsyncExitStack()
+        keyring = None if auth is None else auth.keyring
         self.app = application(
             house,
-            ModelsDoor(self.catalog, None if auth is None else auth.keyring),
+            ModelsDoor(self.catalog, keyring),
+            ConversationsDoor(house, self.conversations, keyring),
             Ready(lambda: self.draining),
             Health(self._health),
             MetricsPage(self.env.metrics) if counts else None,
@@ -176,6 +184,8 @@ class Gateway:
     def _parts(self) -> Iterator[tuple[str, Any]]:
         """All that may have something to start and to close, in that order, and where it stands."""
         yield "state", self.env.hot
+        yield "database", self.database
+        yield "conversations", self.conversations
         for name, provider in self._providers.items():
             yield f"providers.{name}", provider
         if self._virtual is not None:
@@ -291,6 +301,14 @@ class Gateway:
             if model := getattr(provider, "moderation_model", None):
                 return f"{name}/{model}"
         return None
+
+
+def _database(config: Config) -> Database:
+    """The database of a configuration; one that names none is opened when something must be kept."""
+    given = config.database
+    if isinstance(given, DatabaseSettings):
+        return Database(given)
+    return Database(DatabaseSettings(url=given or DEFAULT), lazy=given is None)
 
 
 def _translations(provider: Provider) -> Sequence[Translation]:

@@ -9,6 +9,7 @@ from gateway.api.answers import Receive, Scope, Send, refuse
 from gateway.api.anthropic_errors import refuse_anthropic
 from gateway.api.chat import ChatDoor
 from gateway.api.completions import CompletionsDoor
+from gateway.api.conversations import ConversationsDoor, Endpoint
 from gateway.api.door import House
 from gateway.api.embeddings import EmbeddingsDoor
 from gateway.api.health import Health, MetricsPage, Ready, live
@@ -24,7 +25,14 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _MESSAGES = "/v1/messages"
 
 
-def application(house: House, models: ModelsDoor, ready: Ready, health: Health, metrics: MetricsPage | None) -> ASGIApp:
+def application(
+    house: House,
+    models: ModelsDoor,
+    conversations: ConversationsDoor,
+    ready: Ready,
+    health: Health,
+    metrics: MetricsPage | None,
+) -> ASGIApp:
     """Every path of the gateway, the busiest first. Without `metrics`, `/metrics` is not there."""
     paths = {
         "/v1/chat/completions": _Method(ChatDoor(house), "POST"),
@@ -34,6 +42,7 @@ def application(house: House, models: ModelsDoor, ready: Ready, health: Health, 
         _MESSAGES: _Method(MessagesDoor(house), "POST"),
         f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
+        "/v1/conversations": _endpoint(conversations.all),
         "/": _Method(live, "GET"),  # some clients look whether anybody is there
         "/health": _Method(health, "GET"),
         "/health/live": _Method(live, "GET"),
@@ -42,7 +51,12 @@ def application(house: House, models: ModelsDoor, ready: Ready, health: Health, 
     }
     if metrics is not None:
         paths["/metrics"] = _Method(metrics, "GET")
-    templates = [Route("/v1/models/{id:path}", _Method(models, "GET"))]
+    templates = [
+        Route("/v1/models/{id:path}", _Method(models, "GET")),
+        Route("/v1/conversations/{id}", _endpoint(conversations.one)),
+        Route("/v1/conversations/{id}/items", _endpoint(conversations.items)),
+        Route("/v1/conversations/{id}/items/{item}", _endpoint(conversations.item)),
+    ]
     nowhere = _Nowhere([*paths, *(route.path for route in templates)])
     app = _Paths(paths, Router(templates, default=nowhere, redirect_slashes=False))
     cors = house.server.cors
@@ -64,11 +78,13 @@ class _Paths:
 
 
 class _Method:
-    """Only one method (and HEAD with GET); another is told which."""
+    """Only some methods (and HEAD with GET); another is told which."""
 
-    def __init__(self, app: ASGIApp, method: str) -> None:
+    def __init__(self, app: ASGIApp, *methods: str) -> None:
         self._app = app
-        self._methods = ("GET", "HEAD") if method == "GET" else (method,)
+        self._methods = tuple(
+            name for method in methods for name in (("GET", "HEAD") if method == "GET" else (method,))
+        )
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["method"] in self._methods:
@@ -82,6 +98,10 @@ class _Method:
             headers=[(b"allow", allowed.encode())],
         )
         return _refuse(scope, send, error)
+
+
+def _endpoint(endpoint: Endpoint) -> _Method:
+    return _Method(endpoint, *endpoint.methods)
 
 
 class _Nowhere:
@@ -112,7 +132,7 @@ def _with_cors(app: ASGIApp, cors: Cors) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=cors.origins,
-        allow_methods=("GET", "POST"),
+        allow_methods=("GET", "POST", "DELETE"),
         allow_headers=cors.headers,
         expose_headers=(
             "x-request-id",

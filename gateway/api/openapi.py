@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway import __version__
-from gateway.api import chat, completions, embeddings, health, messages, models, moderations
+from gateway.api import chat, completions, conversations, embeddings, health, messages, models, moderations
 from gateway.api.answers import Receive, Scope, Send, respond
 from gateway.api.description import OPEN, Description
 from gateway.api.ids import request_id
@@ -36,6 +36,7 @@ DESCRIPTIONS: Sequence[Description] = (
     moderations.DESCRIPTION,
     messages.DESCRIPTION,
     models.DESCRIPTION,
+    conversations.DESCRIPTION,
     health.DESCRIPTION,
     _ITSELF,
 )

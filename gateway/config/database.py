@@ -1,43 +1,44 @@
 """What an operator can set about the database."""
 
 import re
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from gateway.seam.settings import Duration, Settings
 
-FORMS = "sqlite:///file.db (four slashes: an absolute path) or postgresql://user:password@host:5432/name"
 DEFAULT = "sqlite:///gateway.db"
 """What is opened where nothing is configured, when something must be kept."""
-_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+asyncpg)?://")
+FORMS = "a URL such as sqlite:///gateway.db or postgresql://user:password@host:5432/name"
+_PATTERN = r"^(sqlite(\+aiosqlite)?:///(?!:memory:)[^?]+|postgres(ql)?(\+asyncpg)?://[^/\s]*/\S+)$"
+DatabaseUrl = Annotated[str, Meta(pattern=_PATTERN, extra={"expected": FORMS})]
 
 
 class Retention(Settings):
-    """How long what each table holds is kept after its last use; absent: for ever."""
+    """How long what each table holds is kept after its last use."""
 
     conversations: Duration | None = None
+    """How long a conversation is kept after its last turn."""
 
 
 class DatabaseSettings(Settings):
-    """The `database` block: where it is, and how long one call to it may take.
+    """Where the database is, and how long one call to it may take."""
 
-    `timeout` bounds each call as a whole: the wait for a connection, connecting, and the answer. `connections` is the
-    most that a process opens to PostgreSQL. Raises ValueError where these do not fit.
-    """
-
-    url: str
+    url: DatabaseUrl
+    """`sqlite:///file.db` (four slashes: an absolute path), or `postgresql://user:password@host:5432/name`."""
     timeout: Duration = Duration(2)
-    connections: int = 8
+    """How long one call may take: the wait for a connection, connecting, and the answer."""
+    connections: Annotated[int, Meta(ge=1)] = 8
+    """How many a process opens to PostgreSQL at most."""
     retention: Retention = msgspec.field(default_factory=Retention)
+    """How long what each table holds is kept; absent: for ever."""
 
     def __post_init__(self) -> None:
-        Location.parse(self.url)
         if self.timeout <= 0:
             raise ValueError("timeout: expected more than 0 s")
-        if self.connections < 1:
-            raise ValueError(f"connections: expected at least 1, found {self.connections}")
+        Location.parse(self.url)
 
 
 class Location(NamedTuple):
@@ -51,19 +52,15 @@ class Location(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> Self:
         """Read a URL. Raises ValueError, which does not show the URL: it may hold a password."""
-        if url.startswith("sqlite:"):
-            path = url.removeprefix("sqlite:///")
-            if path in (url, "", ":memory:") or "?" in path:
-                raise ValueError(f"url: expected {FORMS}")
-            return cls("sqlite", f"sqlite+aiosqlite:///{path}", url)
-        scheme = _POSTGRESQL.match(url)
+        if re.fullmatch(_PATTERN, url) is None:
+            raise ValueError(f"url: expected {FORMS}")
+        if url.startswith("sqlite"):
+            path = url.partition(":///")[2]
+            return cls("sqlite", f"sqlite+aiosqlite:///{path}", f"sqlite:///{path}")
         try:
             parts = urlsplit(url)
-            fits = scheme is not None and len(parts.path) > 1
-        except ValueError:
-            fits = False
-        if scheme is None or not fits:
-            raise ValueError(f"url: expected {FORMS}")
+        except ValueError:  # it would show the URL
+            raise ValueError(f"url: expected {FORMS}") from None
         # libpq's name for what asyncpg calls `ssl`.
         options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(parts.query)]
         user, at, host = parts.netloc.rpartition("@")
@@ -73,6 +70,11 @@ class Location(NamedTuple):
             f"postgresql+asyncpg://{parts.netloc}{parts.path}{'?' if query else ''}{query}",
             f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path}",
         )
+
+    @property
+    def path(self) -> str:
+        """The file, of SQLite."""
+        return self.url.partition(":///")[2]
 
     def __str__(self) -> str:
         return self.shown

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.config.attach import Attach, Grace
+from gateway.config.database import DatabaseSettings, DatabaseUrl
 from gateway.config.positions import Positions
 from gateway.config.routing import Count, ModelEntry, ModelName, Name
 from gateway.config.state import RedisSettings
@@ -16,11 +17,6 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}$", extra={"expected": "6
 _REDIS = r"^(memory|rediss?(\+(sentinel|cluster))?://[^/\s]\S*|unix:///\S+)$"
 State = Annotated[
     str, Meta(pattern=_REDIS, extra={"expected": "memory, or a URL such as redis://host:6379/0, rediss://…, unix:///…"})
-]
-_DATABASE = r"^(sqlite(\+\w+)?:///?\S*|postgresql(\+\w+)?://\S+)$"
-Database = Annotated[
-    str,
-    Meta(pattern=_DATABASE, extra={"expected": "a URL such as sqlite:///gateway.db or postgresql://user@host/name"}),
 ]
 
 
@@ -210,7 +206,7 @@ class Config(Settings, dict=True):
     """Where the gateway listens."""
     state: State | RedisSettings = "memory"
     """What processes share and may lose: `memory` of each process, or a Redis, by its URL or with settings."""
-    database: Database | None = None
+    database: DatabaseUrl | DatabaseSettings | None = None
     """Where conversations, runs, keys and usage are kept."""
     auth: Auth | None = None
     """Who may call. Absent: a loopback address serves without a key, any other is refused."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gateway.config.schema import Config, KeyEntry, Orchestrator
 
-_BLOCKS = ("database", "cache", "security")
+_BLOCKS = ("cache", "security")
 _DOES_NOTHING = "known, but not built yet: it does nothing"
 
 

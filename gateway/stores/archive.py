@@ -12,7 +12,7 @@ from gateway.seam import Env
 from gateway.stores.batches import Batches
 from gateway.stores.database import Database
 from gateway.stores.identity import Named
-from gateway.stores.journal import Entry, lock, recount
+from gateway.stores.journal import Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
 from gateway.stores.summary import Summaries
@@ -142,7 +142,7 @@ class Archive:
 
     async def create(self, named: Named, sources: Sequence[bytes], metadata: bytes | None) -> Head:
         """Make a conversation. Raises `DatabaseUnavailable`."""
-        await self._writer.add(Entry(named, [message(source) for source in sources]))
+        await self._put(Entry(named, [message(source) for source in sources]))
         await self.describe(named, metadata)
         head = await self.head(named)
         assert head is not None
@@ -150,8 +150,8 @@ class Archive:
 
     async def add(self, named: Named, sources: Sequence[bytes]) -> list[Item]:
         """Put messages behind a conversation, and return their rows."""
-        entry = Entry(named, [message(source) for source in sources], start=0)
-        await self._writer.add(entry)
+        entry = Entry(named, [message(source) for source in sources])
+        await self._put(entry)
         wanted = _ITEM.where(items.c.id.in_([entry.id(number) for number in range(len(sources))]))
         return await self._items(wanted.order_by(items.c.seq))
 
@@ -220,6 +220,11 @@ class Archive:
         await self._database.write(work)
 
     # ---- inside
+
+    async def _put(self, entry: Entry) -> None:
+        """Write an entry now: whoever asked for it must know that it is there."""
+        await self._writer.settled(entry.named)
+        await self._database.write(partial(commit, entries=[entry]))
 
     async def _find(self, places: list[Named]) -> list[Head | None]:
         wanted = _HEAD.where(_NAMED.in_(places) if len(places) > 1 else _is(places[0]))

@@ -6,6 +6,7 @@ SQLAlchemy is imported when the database is opened, not before.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from prometheus_client import Counter, Gauge
@@ -69,8 +70,6 @@ class Database:
     async def start(self, env: Env) -> None:
         """Open it, unless it is lazy. Raises RuntimeError where a newer gateway has changed its tables."""
         self._env = env
-        self._losses = Counter("gateway_database_losses", "Times the database was lost.", registry=env.metrics)
-        self._up = Gauge("gateway_database_up", "Whether the database answers (1) or not (0).", registry=env.metrics)
         if not self._lazy:
             await self._open()
 
@@ -81,6 +80,11 @@ class Database:
     def state(self) -> DatabaseState:
         """How it does now."""
         return DatabaseState(not self.error, self.location.shown, self.error)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be anything in it: a lazy one's file is made when something is kept."""
+        return not self._lazy or self._engine is not None or Path(self.location.path).exists()
 
     async def read(self, work: Work[T]) -> T:
         """What `work` returns, which only reads. Raises `DatabaseUnavailable`, and what `work` raises."""
@@ -154,6 +158,9 @@ class Database:
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
+        registry = self._env.metrics
+        self._losses = Counter("gateway_database_losses", "Times the database was lost.", registry=registry)
+        self._up = Gauge("gateway_database_up", "Whether the database answers (1) or not (0).", registry=registry)
         # 18 MB and a quarter of a second, only where something is kept; a thread, since requests may be served.
         engine_of = await self._env.threads.run(_engine_module)
         engine: Engine = engine_of(self.location, self.settings)

@@ -77,7 +77,7 @@ def test_where_hot_state_may_be(state: str) -> None:
 
 @pytest.mark.parametrize(
     "database",
-    ["sqlite:///gateway.db", "sqlite:////var/lib/gateway.db", "sqlite://", "postgresql://u:p@h:5432/gateway",
+    ["sqlite:///gateway.db", "sqlite:////var/lib/gateway.db", "postgresql://u:p@h:5432/gateway",
      "postgresql+asyncpg://h/x"],
 )  # fmt: skip
 def test_where_durable_data_may_be(database: str) -> None:
