@@ -15,6 +15,7 @@ from gateway.stores.identity import Named
 from gateway.stores.journal import Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
+from gateway.stores.pruning import erase
 from gateway.stores.summary import Summaries
 from gateway.stores.tables import conversations, items, variables
 from gateway.stores.writer import Answer, Writer
@@ -241,13 +242,6 @@ class Archive:
 
 async def _rows(wanted: Select[Any], connection: AsyncConnection) -> list[Item]:
     return [Item(*row) for row in await connection.execute(wanted)]
-
-
-async def erase(connection: AsyncConnection, keys: Sequence[int]) -> None:
-    """Delete conversations with all that belongs to them."""
-    for table in (items, variables):
-        await connection.execute(delete(table).where(table.c.conversation.in_(keys)))
-    await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))
 
 
 def _is(named: Named) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from prometheus_client import Counter, Gauge
 
 from gateway.config.database import DatabaseSettings, Location
-from gateway.seam import Env, Unavailable
+from gateway.seam import Env, Tasks, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,18 +64,16 @@ class Database:
         self._engine: Engine | None = None
         self._opening: asyncio.Task[None] | None = None
         self._healing: asyncio.Task[None] | None = None
+        self._pruning: asyncio.Task[None] | None = None
         self._back = asyncio.Event()
-        self._changed: list[Callable[[], None]] = []
 
     async def start(self, env: Env) -> None:
         """Open it, unless it is lazy. Raises RuntimeError where a newer gateway has changed its tables."""
         self._env = env
+        # Apart from those that a gateway waits for when it stops: looking for a database may have no end.
+        self._tasks = Tasks(env.log)
         if not self._lazy:
             await self._open()
-
-    def on_open(self, opened: Callable[[], None]) -> None:
-        """Call `opened` once, when the database has been opened for the first time."""
-        self._changed.append(opened)
 
     def state(self) -> DatabaseState:
         """How it does now."""
@@ -106,9 +104,10 @@ class Database:
     async def aclose(self) -> None:
         """Close all connections."""
         self.closed = True
-        if self._healing is not None and not self._healing.done():
-            self._healing.cancel()
-            await asyncio.wait((self._healing,), timeout=self.settings.timeout)  # it may hold a connection, and locks
+        for task in (self._healing, self._pruning):
+            if task is not None:
+                task.cancel()
+        await self._tasks.drain(self.settings.timeout)  # they may hold a connection, and locks
         if self._engine is not None:
             await self._engine.aclose()
 
@@ -168,16 +167,18 @@ class Database:
         self._engine = engine
         if error is None:
             self._up.set(1)
-            self._tell()
+            self._usable()
         elif engine.is_refusal(error):
             raise RuntimeError(str(error)) from None
         else:
             self._lose(error)
 
-    def _tell(self) -> None:
-        told, self._changed = self._changed, []
-        for opened in told:
-            opened()
+    def _usable(self) -> None:
+        """Its tables are there: from now on they are pruned."""
+        if self._pruning is None:
+            from gateway.stores.pruning import prune  # noqa: PLC0415 (SQLAlchemy is there already)
+
+            self._pruning = self._tasks.spawn(prune(self, self._env.log))
 
     def _lose(self, error: Exception) -> None:
         """The database cannot be used. Told once; what comes after is one and the same loss."""
@@ -188,7 +189,7 @@ class Database:
         self._losses.inc()
         self._up.set(0)
         self._env.log.warning("database: %s is lost, looking for it: %s", self.location, self.error)
-        self._healing = self._env.tasks.spawn(self._heal())
+        self._healing = self._tasks.spawn(self._heal())
 
     async def _heal(self) -> None:
         assert self._engine is not None
@@ -201,7 +202,7 @@ class Database:
         self._up.set(1)
         self._back.set()
         self._env.log.warning("database: %s is back after %.1f s", self.location, loop.time() - since)
-        self._tell()
+        self._usable()
 
     async def _trouble(self, engine: "Engine") -> Exception | None:
         """Why the database cannot be used, if so: it must answer, take writes, and have tables that we know."""

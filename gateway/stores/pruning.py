@@ -1,0 +1,65 @@
+"""What has outlived its time is deleted: in the background, a few rows at a time."""
+
+import asyncio
+import logging
+import random
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.stores.tables import conversations, items, variables
+
+if TYPE_CHECKING:
+    from gateway.stores.database import Database
+
+PERIOD = 60.0
+"""Seconds between two looks, about."""
+BATCH = 100
+"""Conversations in one transaction: nobody waits long behind it."""
+
+
+async def prune(database: "Database", log: logging.Logger) -> None:
+    """Look for what is to go, for ever."""
+    while True:
+        await asyncio.sleep(PERIOD * random.uniform(0.5, 1.5))  # noqa: S311 (so that replicas do not all come at once)
+        try:
+            gone = await prune_once(database)
+        except Exception as error:  # the database is lost, which is told elsewhere; or busy: the next look will do
+            log.debug("database: nothing was pruned: %s", error)
+        else:
+            if gone:
+                log.info("database: %d conversations have outlived their time", gone)
+
+
+async def prune_once(database: "Database") -> int:
+    """Delete the conversations that have outlived their own time or `retention`, and return how many those were."""
+    gone = 0
+    while True:
+        count = await database.write(partial(_some, retention=database.settings.retention.conversations))
+        gone += count
+        if count < BATCH:
+            return gone
+        await asyncio.sleep(0.05)  # let others write
+
+
+async def _some(connection: AsyncConnection, retention: float | None) -> int:
+    now, table = time.time(), conversations.c
+    over = table.expires_at <= now
+    if retention is not None:
+        over = or_(over, table.updated_at <= now - retention)
+    # Those that a turn is being written to, or that another process deletes, are passed over.
+    wanted = select(table.key).where(over).order_by(table.key).limit(BATCH).with_for_update(skip_locked=True)
+    keys = list((await connection.execute(wanted)).scalars())
+    if keys:
+        await erase(connection, keys)
+    return len(keys)
+
+
+async def erase(connection: AsyncConnection, keys: list[int]) -> None:
+    """Delete conversations with all that belongs to them."""
+    for table in (items, variables):
+        await connection.execute(delete(table).where(table.c.conversation.in_(keys)))
+    await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))
