@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.seam import Env
 from gateway.stores.batches import Batches
 from gateway.stores.database import Database
-from gateway.stores.identity import Named
+from gateway.stores.identity import Memory, Named
 from gateway.stores.journal import Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
 from gateway.stores.pruning import erase
+from gateway.stores.recent import Recall, Recent
 from gateway.stores.summary import Summaries
 from gateway.stores.tables import conversations, items, variables
 from gateway.stores.writer import Answer, Writer
@@ -44,6 +45,11 @@ class Head(NamedTuple):
     summary: str | None
     summarised: int
 
+    @property
+    def named(self) -> Named:
+        """Which conversation it is."""
+        return Named(self.owner, self.name)
+
 
 class Item(NamedTuple):
     """A message's row."""
@@ -65,7 +71,8 @@ class Archive:
 
     def __init__(self, database: Database, env: Env) -> None:
         self._database = database
-        self._writer = Writer(database, env)
+        self._recent = Recent()
+        self._writer = Writer(database, env, self._recall)
         self._heads: Batches[Named, Head | None] = Batches(env.tasks, self._find)
         self.summaries = Summaries(self, database, env)
 
@@ -86,19 +93,21 @@ class Archive:
 
         return await self._database.read(work)
 
-    async def last(self, head: Head, turns: int | None, tokens: int | None) -> list[Message]:
-        """The messages of the last turns; where `tokens` bounds them, at least as many as those allow."""
-        return messages(await self.between(head, head.turns - turns if turns else 0, head.turns, tokens))
+    async def last(self, head: Head, memory: Memory) -> Sequence[Message]:
+        """The messages of the last turns; where tokens bound them, at least as many as those allow."""
+        turns, size = _asked(memory)
+        known = self._recent.get(head.named, head.version, turns, size)
+        if known is not None:
+            return known
+        return messages(await self.between(head, head.turns - turns if turns else 0, head.turns, size))
 
-    async def between(self, head: Head, after: int, until: int, tokens: int | None = None) -> list[bytes]:
-        """The messages of the turns after the first `after`, up to and with the turn `until`."""
+    async def between(self, head: Head, after: int, until: int, size: int | None = None) -> list[bytes]:
+        """The messages of the turns after the first `after`, up to and with the turn `until`; the last `size` bytes."""
         wanted = select(items.c.body).where(items.c.conversation == head.key, items.c.live, items.c.turn <= until)
         if after > 0:
             wanted = wanted.where(items.c.turn > after)
-        if tokens is not None:
-            # A lower bound only: what it lets in is weighed afterwards. The newest turn always comes.
-            heavy = head.weight - tokens * _MOST_BYTES_PER_TOKEN
-            wanted = wanted.where(or_(items.c.weight > heavy, items.c.turn == head.turns))
+        if size is not None:  # the newest turn always comes
+            wanted = wanted.where(or_(items.c.weight > head.weight - size, items.c.turn == head.turns))
 
         async def work(connection: AsyncConnection) -> list[bytes]:
             return list((await connection.execute(wanted.order_by(items.c.seq))).scalars())
@@ -121,7 +130,8 @@ class Archive:
         sent: Sequence[Message],
         where: Place,
         instructions: bytes | None,
-        ttl: float | None,
+        memory: Memory,
+        kept: Sequence[Message] | None,
     ) -> Entry:
         """What a turn will add, once its answer is there."""
         appends = head is None or where.keep == head.length
@@ -132,7 +142,8 @@ class Archive:
             keep=None if appends else where.keep,
             version=0 if head is None else head.version,
             instructions=instructions,
-            ttl=ttl,
+            ttl=memory.ttl,
+            recall=None if kept is None else Recall(*_asked(memory), kept),
         )
 
     def keep(self, entry: Entry, answer: Answer) -> None:
@@ -222,6 +233,14 @@ class Archive:
 
     # ---- inside
 
+    def _recall(self, entry: Entry) -> None:
+        """An entry is written: the next turn will want the end of its conversation."""
+        if entry.written is None or entry.recall is None:
+            self._recent.forget(entry.named)
+            return
+        added = [*entry.sent[entry.start :], *([] if entry.answer is None else [entry.answer])]
+        self._recent.put(entry.named, entry.written, entry.recall.followed(added))
+
     async def _put(self, entry: Entry) -> None:
         """Write an entry now: whoever asked for it must know that it is there."""
         await self._writer.settled(entry.named)
@@ -242,6 +261,11 @@ class Archive:
 
 async def _rows(wanted: Select[Any], connection: AsyncConnection) -> list[Item]:
     return [Item(*row) for row in await connection.execute(wanted)]
+
+
+def _asked(memory: Memory) -> tuple[int | None, int | None]:
+    """How many turns, and how many bytes, a turn may want of what is kept."""
+    return memory.reach(memory.last), memory.reach(memory.tokens and memory.tokens * _MOST_BYTES_PER_TOKEN)
 
 
 def _is(named: Named) -> Any:

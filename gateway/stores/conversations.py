@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gateway.stores.journal import Entry
 
 _SUMMARY = "Summary of the conversation so far:\n"
-_WIDER = 2
-"""How many windows what is not summed up yet may fill."""
 
 
 class Conversations:
@@ -108,20 +106,18 @@ class Turn:
         sent, memory = self._sent, self._memory
         where = await self._place(archive, head)
         history: Sequence[Message] = sent
+        kept: Sequence[Message] | None = () if head is None and len(sent) == 1 else None
         turns = turns_in(sent)
         if head is not None:
             if where.keep != where.start:  # the client does not have all of it
-                reach = 1 if memory.summarise is None else _WIDER
-                kept = await archive.last(
-                    head, memory.last and memory.last * reach, memory.tokens and memory.tokens * reach
-                )
+                kept = await archive.last(head, memory)
                 history = [*kept, *sent[where.start :]]
                 turns = head.turns + turns_in(sent[where.start :])
             if not self._instructions and head.instructions:
                 self._instructions = [bytes(one) for one in open_array(head.instructions)]
             if head.summary and where.keep >= head.length:
                 self._summary = head.summary
-        self._entry = archive.entry(named, head, sent, where, self._given(head), memory.ttl)
+        self._entry = archive.entry(named, head, sent, where, self._given(head), memory, kept)
         self._head = head
         self.name = named.name
         self._show(history, turns)
@@ -158,8 +154,8 @@ class Turn:
             done = 0 if self._head is None or not self._summary else self._head.summarised
             wide = begin(
                 history,
-                memory.last and memory.last * _WIDER,
-                memory.tokens and memory.tokens * _WIDER,
+                memory.reach(memory.last),
+                memory.reach(memory.tokens),
                 weigh,
             )
             begins = min(begins, max(_after(history, done - before), wide))

@@ -80,6 +80,7 @@ def _sqlite(location: Location, settings: DatabaseSettings, size: int, *, reads:
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.timeout,
+        pool_reset_on_return=None,  # work ends its transaction itself; each further statement is a trip to a thread
         connect_args={"timeout": wait},
         **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
     )

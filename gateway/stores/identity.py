@@ -40,6 +40,10 @@ class Memory(NamedTuple):
     ttl: float | None = None
     """How many seconds it is kept after its last turn."""
 
+    def reach(self, bound: int | None) -> int | None:
+        """A bound of what may be in sight: where what falls out is summed up, it stays there until it is."""
+        return bound if bound is None or self.summarise is None else bound * 2
+
 
 def owner_of(call: Call) -> str:
     """The key that a call's conversations belong to; without keys, everybody's."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.stores.identity import Named
 from gateway.stores.message import Message, chained, message, turns_in
 from gateway.stores.prefix import place
+from gateway.stores.recent import Recall
 from gateway.stores.tables import conversations, items, variables
 
 
@@ -37,6 +38,9 @@ class Entry:
     base: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
     """What its rows' ids begin with: given once, so that a turn whose commit was not heard of is not written twice."""
     tries: int = 0
+    recall: Recall | None = None
+    written: int | None = None
+    """The conversation's version that it made, where it was put right behind what its turn had seen."""
 
     def id(self, number: int) -> str:
         """The id of a row."""
@@ -102,8 +106,10 @@ async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
                 await connection.execute(insert(items), rows)
                 rows = []
             start = await _fit(connection, state, entry)
+        behind = entry.keep is None and start == entry.start and state.version == entry.version
         rows += _appended(state, entry, start, now)
         state.version += 1
+        entry.written = state.version if behind else None
         state.expires_at = None if entry.ttl is None else now + entry.ttl
         if entry.instructions is not None:
             state.instructions = entry.instructions

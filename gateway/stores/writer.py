@@ -29,7 +29,9 @@ class Writer:
     While the database is lost they wait for it: it is only those turns whose answers were on their way when it was.
     """
 
-    def __init__(self, database: Database, env: Env) -> None:
+    def __init__(self, database: Database, env: Env, written: Callable[[Entry], None]) -> None:
+        """`written` is told of each entry that is in the database."""
+        self._written = written
         self._database = database
         self._env = env
         self._queue: deque[_Waiting] = deque()
@@ -97,6 +99,8 @@ class Writer:
                 await self._write([one])
             return
         for one in batch:
+            if error is None:
+                self._written(one.entry)
             self._over(one, error)
 
     async def _tried(self, batch: Sequence[_Waiting]) -> Exception | None:
