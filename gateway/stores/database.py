@@ -137,7 +137,7 @@ class Database:
                     if not engine.is_stale(error):
                         raise
                     # The server was restarted: its old connections are dead, and a new one may do.
-                    await engine.forget()
+                    engine.forget()
                     result = await engine.run(kind, work)
         except Exception as error:
             told: Exception = error
@@ -153,6 +153,7 @@ class Database:
     async def _opened(self) -> None:
         """Open a lazy database, once for all who ask meanwhile."""
         if self._opening is None:
+            self._env.log.warning("database: none is configured, and something must be kept: %s is used", self.location)
             self._opening = self._env.tasks.spawn(self._open())
         await asyncio.shield(self._opening)
 
@@ -208,7 +209,7 @@ class Database:
         """Why the database cannot be used, if so: it must answer, take writes, and have tables that we know."""
         try:
             async with asyncio.timeout(self.settings.timeout):
-                await engine.forget()
+                engine.forget()
                 await engine.prepare()
         except Exception as error:
             return error

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import event
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -20,13 +20,18 @@ class Engine:
     """The connections of one process to one database."""
 
     def __init__(self, location: Location, settings: DatabaseSettings) -> None:
-        self._dialect = location.dialect
+        self._generation = 0
         if location.dialect == "sqlite":
             self._writer = _sqlite(location, settings, 1, reads=False)
             self._reader = _sqlite(location, settings, _READERS, reads=True)
+            self._pools = [self._writer, self._reader]
         else:
             self._writer = _postgresql(location, settings)
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            self._pools = [self._writer]
+        for engine in self._pools:
+            event.listen(engine.sync_engine, "connect", self._connected)
+            event.listen(engine.sync_engine, "checkout", self._checked_out)
 
     async def run(self, kind: Literal["read", "write"], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do the work: with a connection that commits each statement, or in one transaction."""
@@ -41,15 +46,22 @@ class Engine:
         async with self._writer.begin() as connection:
             await upgrade(connection)
 
-    async def forget(self) -> None:
-        """Close idle connections: they may be dead."""
-        await self._writer.dispose()
-        if self._reader.sync_engine.pool is not self._writer.sync_engine.pool:
-            await self._reader.dispose()
+    def forget(self) -> None:
+        """Use no connection again that is there now: it may be dead."""
+        self._generation += 1
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self.forget()
+        for engine in self._pools:
+            await engine.dispose()
+
+    def _connected(self, _: Any, record: Any) -> None:
+        record.info["generation"] = self._generation
+
+    def _checked_out(self, _: Any, record: Any, __: Any) -> None:
+        # Disposing of a pool instead would leave those that are in use to the garbage collector.
+        if record.info["generation"] != self._generation:
+            raise DisconnectionError("of an earlier time")
 
     def is_stale(self, error: Exception) -> bool:
         """Whether an error says that a connection was dead already."""
