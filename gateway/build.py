@@ -286,7 +286,7 @@ class Gateway:
         targets = self.targets
         told = report(targets.backends.values(), self.off, targets.probes.results(), self.env.clock(), time.time())
         state = self.env.hot.state()  # where it is, and why it is lost, is not for everybody: the log says it
-        return told | {"state": {"kind": state.kind, "up": state.up}}
+        return told | {"state": {"kind": state.kind, "up": state.up}, "database": {"up": self.database.state().up}}
 
     def _default_model(self) -> str | None:
         """What serves requests that name no model: the first provider in the file that has a `model`."""

@@ -86,7 +86,7 @@ DESCRIPTION = Description(
         "Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
         "Health": {
             "type": "object",
-            "required": ["status", "providers", "state"],
+            "required": ["status", "providers", "state", "database"],
             "properties": {
                 "status": {"enum": ["ok", "degraded"]},
                 "providers": {"type": "object"},
@@ -95,6 +95,7 @@ DESCRIPTION = Description(
                     "required": ["kind", "up"],
                     "properties": {"kind": {"enum": ["memory", "redis"]}, "up": {"type": "boolean"}},
                 },
+                "database": {"type": "object", "required": ["up"], "properties": {"up": {"type": "boolean"}}},
             },
         },
     },

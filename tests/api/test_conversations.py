@@ -194,3 +194,4 @@ def test_a_database_that_is_lost_is_a_503_and_costs_others_nothing(tmp_path: Pat
         ask = {"model": "mock/echo", "messages": [{"role": "user", "content": "Hello"}]}
         assert httpx.post(f"{served.base_url}/chat/completions", json=ask).status_code == 200
         assert httpx.get(f"{served.url}/health/ready").status_code == 200
+        assert httpx.get(f"{served.url}/health").json()["database"] == {"up": False}
