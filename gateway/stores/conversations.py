@@ -1,6 +1,6 @@
 """Conversations that are kept: what a chain with memory opens for each turn.
 
-    turn = await conversations.open(call, members, memory)
+    turn = await conversations.open(call, messages, members, memory)
     reply = turn.keep(await ask_the_model(turn.messages))
 
 `turn.messages` is what the model is to see. `keep` watches the reply on its way: when it has ended well, the turn's
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from gateway.seam import Batch, Call, Caller, Env, InvalidRequest, Outcome, Reply, fold
+from gateway.seam import Batch, Call, Caller, Env, Outcome, Reply, fold
 from gateway.stores.database import Database
 from gateway.stores.identity import Memory, Named, identify
 from gateway.stores.message import INSTRUCTIONS, Message, chained, message, messages, turns_in
 from gateway.stores.prefix import Place, place
 from gateway.stores.window import begin, seen
-from gateway.wire.verbatim import INVALID, encode, open_array, open_object
+from gateway.wire.verbatim import encode, open_array, open_object
 
 if TYPE_CHECKING:
     from gateway.stores.archive import Archive, Head
@@ -50,18 +50,17 @@ class Conversations:
             self._archive = Archive(self.database, self._env)
         return self._archive
 
-    async def open(self, call: Call, members: Mapping[str, Any], memory: Memory, model: str = "") -> "Turn":
+    async def open(
+        self, call: Call, sent: Sequence[Raw], members: Mapping[str, Any], memory: Memory, model: str = ""
+    ) -> "Turn":
         """A turn of the conversation that the request names; one that names none is kept nowhere.
 
-        `members` are those of the request's body, unopened; `model` is who will see the messages, for counting tokens.
-        Raises `InvalidRequest` for a name that cannot be one, and `DatabaseUnavailable`.
+        `sent` are the request's messages, `members` what else its body has (`metadata`, `user`), both unopened; `model`
+        is who will see the messages, for counting tokens. Raises `InvalidRequest` for a name that cannot be one, and
+        `DatabaseUnavailable`.
         """
-        try:
-            sent = messages(open_array(members["messages"]))
-        except (KeyError, *INVALID) as error:
-            raise InvalidRequest("'messages' must be an array of messages.", param="messages") from error
         named = identify(call, members, memory.by)
-        turn = Turn(self, memory, sent, model)
+        turn = Turn(self, memory, messages(sent), model)
         if named is not None:
             await turn.find(named)
         return turn

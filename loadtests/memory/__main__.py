@@ -19,7 +19,7 @@ from gateway.stores.conversations import Conversations
 from gateway.stores.database import Database
 from gateway.stores.identity import Memory
 from gateway.wire.chat import CHAT_ANSWER
-from gateway.wire.verbatim import open_object
+from gateway.wire.verbatim import open_array, open_object
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 4
 
@@ -38,7 +38,8 @@ async def talk(env: Env, kept: Conversations, name: str | None, turns: int, *, r
         raw = json.dumps({"choices": [{"index": 0, "message": answer, "finish_reason": "stop"}]}).encode()
 
         async def chain(call: Call, raw: bytes = raw) -> Reply:
-            turn = await kept.open(call, open_object(call.request.raw), Memory(last=20))
+            members = open_object(call.request.raw)
+            turn = await kept.open(call, open_array(members["messages"]), members, Memory(last=20))
             return turn.keep(Reply(call, Given([Batch(raw, CHAT_ANSWER)])))
 
         await (await owned(chain, call)).whole()

@@ -15,7 +15,7 @@ from gateway.stores.database import Database
 from gateway.stores.identity import Memory, Named
 from gateway.testing import answer
 from gateway.wire.chat import CHAT_ANSWER
-from gateway.wire.verbatim import open_object
+from gateway.wire.verbatim import open_array, open_object
 from tests.stores.databases import env
 
 Json = dict[str, Any]
@@ -69,7 +69,9 @@ class Talk:
             call.put(Inbound([(b"x-gateway-conversation-id", conversation.encode())]))
 
         async def chain(call: Call) -> Reply:
-            turn = await self.conversations.open(call, open_object(call.request.raw), self.memory)
+            members = open_object(call.request.raw)
+            sent = open_array(members["messages"])
+            turn = await self.conversations.open(call, sent, members, self.memory)
             for name, value in variables.items():
                 turn.remember(name, value)
             self.shown = [_plain(one) for one in msgspec.json.decode(msgspec.json.encode(turn.messages))]
