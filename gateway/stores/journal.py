@@ -110,7 +110,8 @@ async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
         rows += _appended(state, entry, start, now)
         state.version += 1
         entry.written = state.version if behind else None
-        state.expires_at = None if entry.ttl is None else now + entry.ttl
+        if entry.version is not None:  # a turn says how long; what is put in over the API does not
+            state.expires_at = None if entry.ttl is None else now + entry.ttl
         if entry.instructions is not None:
             state.instructions = entry.instructions
     if rows:
