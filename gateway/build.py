@@ -206,10 +206,13 @@ class Gateway:
         """The chains and graphs as models; None where there are none."""
         if self.workflows is None:
             return None
-        from gateway.workflows import assembled  # noqa: PLC0415  # as above
+        from gateway.workflows import assembled, remembering  # noqa: PLC0415  # as above
 
+        if self.config.database is None and (keeping := remembering(self.workflows)):
+            names = ", ".join(f"chains.{name}" for name in keeping)
+            self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
         try:
-            return assembled(self.workflows, self.config, self.env, self._components)
+            return assembled(self.workflows, self.config, self.env, self._components, self.conversations)
         except ConfigError as error:
             raise ConfigError(self.config.positions.locate(error.problems)) from error
 

@@ -11,6 +11,7 @@ from gateway.orchestration.assembly import Assembly
 from gateway.orchestration.maker import is_node
 from gateway.orchestration.wiring import Workflows, read_workflows, unbuilt
 from gateway.seam import Env
+from gateway.stores.conversations import Conversations
 
 _NODE = "a node: a class with `async def __call__(self, call, run)`"
 
@@ -72,7 +73,14 @@ def _any_arguments(**_: Any) -> None:
     """What takes any arguments, for whoever looks at them."""
 
 
-def assembled(read: Workflows, config: Config, env: Env, components: Components) -> Assembly:
+def remembering(read: Workflows) -> list[str]:
+    """The chains that keep conversations."""
+    return [name for name, chain in read.chains.items() if getattr(chain, "memory", None) is not None]
+
+
+def assembled(
+    read: Workflows, config: Config, env: Env, components: Components, conversations: Conversations
+) -> Assembly:
     """The chains and graphs as models. Raises `ConfigError` where a node of one's own cannot be made."""
     nodes: dict[str, Any] = {}
 
@@ -86,4 +94,11 @@ def assembled(read: Workflows, config: Config, env: Env, components: Components)
                 raise ConfigError([Problem(place, "", f"a function, or {_NODE}", name)])
         return nodes[name]
 
-    return Assembly(read.chains, read.graphs, env=env, find=find, bounds=config.orchestrator)
+    return Assembly(
+        read.chains,
+        read.graphs,
+        env=env,
+        find=find,
+        bounds=config.orchestrator,
+        conversations=conversations,
+    )

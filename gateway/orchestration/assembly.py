@@ -9,6 +9,7 @@ from gateway.orchestration.chain import Alone, Case, FirstMatch, Flow, InRow, Li
 from gateway.orchestration.dispatcher import Dispatcher
 from gateway.orchestration.graph import CONTINUE, Graph, Node
 from gateway.orchestration.maker import Find, Maker
+from gateway.orchestration.memory import Remembering
 from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
 from gateway.orchestration.settings import (
     END,
@@ -30,6 +31,7 @@ from gateway.orchestration.virtual import Limits, VirtualModel
 from gateway.orchestration.way import Way
 from gateway.orchestration.work import Value
 from gateway.seam import Env, Handler
+from gateway.stores.conversations import Conversations
 
 ALONE = "answer"
 """What the step of a chain is called that has but one."""
@@ -48,6 +50,7 @@ class Assembly:
         env: Env,
         find: Find,
         bounds: Orchestrator,
+        conversations: Conversations,
     ) -> None:
         """The chains and graphs are valid. `find` finds what `function:` names."""
         self.models: dict[str, VirtualModel] = {}
@@ -57,7 +60,7 @@ class Assembly:
         slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
         for name, chain in chains.items():
             maker = Maker(find)
-            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker), maker, slots)
+            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker, conversations), maker, slots)
         slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
         for name, graph in graphs.items():
             maker = Maker(find)
@@ -83,13 +86,15 @@ class Assembly:
                 self.nodes.append((place, node))
 
 
-def _chain(chain: Chain, place: str, maker: Maker) -> Flow:
+def _chain(chain: Chain, place: str, maker: Maker, conversations: Conversations) -> Flow:
     match chain:
         case Simple():
             return Alone(maker.step(chain, ALONE, place))
         case Conversational():
-            turns = None if chain.memory is None else chain.memory.last
-            return Alone(maker.step(chain.work(), ALONE, place, turns=turns))
+            flow = Alone(maker.step(chain.work(), ALONE, place))
+            if chain.memory is None:
+                return flow
+            return Remembering(flow, conversations, chain.memory, chain.model)
         case Sequential():
             return InRow(
                 [

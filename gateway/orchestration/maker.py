@@ -42,11 +42,10 @@ class Maker:
         place: str,
         *,
         timeout: float | None = None,
-        turns: int | None = None,
         inherits: bool = False,
     ) -> Step:
-        """A step called `name`. `turns`: of the caller's messages it gets the last ones only."""
-        doing = self._mapped(work, self._doing(work, name, place, turns, inherits), place)
+        """A step called `name`."""
+        doing = self._mapped(work, self._doing(work, name, place, inherits), place)
         return Step(name, doing, timeout=timeout, default=work.default)
 
     def render(self, source: str, place: str) -> Render:
@@ -71,14 +70,14 @@ class Maker:
     def _values(self, given: Mapping[str, Any], place: str) -> dict[str, Value]:
         return {name: self._value(value, f"{place}.{name}") for name, value in given.items()}
 
-    def _doing(self, work: Work, name: str, place: str, turns: int | None, inherits: bool) -> Doing:
+    def _doing(self, work: Work, name: str, place: str, inherits: bool) -> Doing:
         doing: Doing
         if work.template is not None:
             doing = Filled(self.render(work.template, f"{place}.template"))
         elif work.function is not None:
             doing = self._function(work.function, work.args, name, place)
         else:
-            doing = self._call(work, name, place, turns, inherits)
+            doing = self._call(work, name, place, inherits)
         return doing if work.retry is None else Tried(doing, work.retry.attempts, work.retry.wait)
 
     def _mapped(self, work: Work, doing: Doing, place: str) -> Doing:
@@ -94,7 +93,7 @@ class Maker:
             return Custom(step, found, values)
         return Function(name, found, values, blocks=not inspect.iscoroutinefunction(found))
 
-    def _call(self, work: Work, name: str, place: str, turns: int | None, inherits: bool) -> ModelCall:
+    def _call(self, work: Work, name: str, place: str, inherits: bool) -> ModelCall:
         kind = "model" if work.model is not None else "chain" if work.chain is not None else "graph"
         model = getattr(work, kind) if kind == "model" else f"{kind}:{getattr(work, kind)}"
         fields = work.params.sent()
@@ -104,14 +103,14 @@ class Maker:
         return ModelCall(
             name,
             model,
-            self._messages(work, place, turns),
+            self._messages(work, place),
             fields,
             shape=shape_of(wanted),
             inputs=None if work.inputs is None else self._values(work.inputs, f"{place}.inputs"),
             inherits=inherits,
         )
 
-    def _messages(self, work: Work, place: str, turns: int | None) -> Messages:
+    def _messages(self, work: Work, place: str) -> Messages:
         if work.messages is not None:
             return Prompted(
                 [
@@ -125,7 +124,7 @@ class Maker:
             if source is not None:
                 first = [] if system is None else [("system", system)]
                 return Prompted([*first, ("user", self.render(source, f"{place}.{field}"))])
-        return Handed(system, turns)
+        return Handed(system)
 
 
 def is_node(found: Any) -> bool:

@@ -7,7 +7,6 @@ from gateway.orchestration.run import Run, Tell, Watched
 from gateway.orchestration.shape import Shape
 from gateway.orchestration.work import Names, Render, Value, read, text_in
 from gateway.seam import Chunk, Reply, UpstreamError
-from gateway.wire.chat_turns import last_turns
 
 Messages = Callable[[Run, Names], list[Any]]
 _LENGTHS = ("max_tokens", "max_completion_tokens")
@@ -32,15 +31,14 @@ class Prompted:
 
 
 class Handed:
-    """The caller's messages, unchanged but for instructions in front; at most the last `turns` of them."""
+    """The caller's messages, unchanged but for instructions in front."""
 
-    def __init__(self, system: Render | None, turns: int | None = None) -> None:
+    def __init__(self, system: Render | None) -> None:
         self._system = system
-        self._turns = turns
 
     def __call__(self, run: Run, names: Names) -> list[Any]:
         """The messages."""
-        messages = run.messages if self._turns is None else last_turns(run.messages, self._turns)
+        messages = run.messages
         if self._system is None:
             return messages
         return [{"role": "system", "content": self._system(names)}, *messages]

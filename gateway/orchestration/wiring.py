@@ -68,9 +68,6 @@ def read_workflows(
 def unbuilt(read: Workflows) -> list[str]:
     """What chains and graphs say that does nothing yet, in sentences."""
     told = []
-    for name, chain in read.chains.items():
-        if isinstance(chain, Conversational) and chain.memory is not None:
-            told.append(f"chains.{name}.memory: nothing is kept yet: the history is what the caller sends")
     for name, graph in read.graphs.items():
         if graph.durable:
             told.append(f"graphs.{name}.durable: not built yet: a restart loses its runs")

@@ -19,7 +19,6 @@ class _Piece(Struct, gc=False):
 
 _open_message = msgspec.json.Decoder(_Message).decode
 _open_content = msgspec.json.Decoder(str | list[_Piece] | None).decode
-_INSTRUCTIONS = ("system", "developer")
 
 
 def messages_of(value: Raw | None) -> list[Raw]:
@@ -34,18 +33,6 @@ def last_user_text(messages: Sequence[Raw]) -> str:
         if opened.role == "user":
             return _text(opened.content)
     return ""
-
-
-def last_turns(messages: Sequence[Raw], count: int) -> list[Raw]:
-    """The last `count` turns, behind the instructions: a turn is a user message and all that follows it."""
-    roles = [_opened(message).role for message in messages]
-    starts = [place for place, role in enumerate(roles) if role == "user"]
-    begin = starts[-count] if len(starts) > count else 0
-    return [
-        message
-        for place, (role, message) in enumerate(zip(roles, messages, strict=True))
-        if place >= begin or role in _INSTRUCTIONS
-    ]
 
 
 def _opened(message: Raw) -> _Message:

@@ -165,7 +165,14 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
     async with world() as w:
         w.model.says = {f"^{prompt}$": failing() for prompt in fails}
         graph = msgspec.convert(written, Graph)
-        assembly = Assembly({}, {"g": graph}, env=w.env, find=lambda *_: None, bounds=Orchestrator())
+        assembly = Assembly(
+            {},
+            {"g": graph},
+            env=w.env,
+            find=lambda *_: None,
+            bounds=Orchestrator(),
+            conversations=w.gateway.conversations,
+        )
         body = json.dumps({"model": "graph:g", "messages": [], "stream": stream}).encode()
         call = Call(Request("chat", body, model="graph:g", stream=stream), w.env.tasks, id="x")
         try:
