@@ -12,7 +12,7 @@ from gateway.orchestration.shown import Shown
 from gateway.orchestration.slots import SlotPatience, Slots
 from gateway.routing.catalog import OURS
 from gateway.routing.patience import Patience
-from gateway.seam import Call, Env, GatewayError, Outcome, Reply, owned
+from gateway.seam import Call, Env, GatewayError, Inbound, Outcome, Reply, owned
 from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
 from gateway.translate.messages_chat import MESSAGES_ON_CHAT
 from gateway.translate.speaks import speaks
@@ -78,10 +78,13 @@ class VirtualModel:
         if call.request.surface == "chat":
             return await self._answer(asked, call)
         # Made anew for each call: what was taken out of its body must not pass a translation.
-        spoken = speaks(partial(self._translated, asked), ("chat",), (COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT))
+        translated = partial(self._translated, asked, call.get(Inbound))
+        spoken = speaks(translated, ("chat",), (COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT))
         return await owned(spoken, call.child(request=asked.request(call.request)))
 
-    def _translated(self, asked: Asked, call: Call) -> Awaitable[Reply]:
+    def _translated(self, asked: Asked, inbound: Inbound | None, call: Call) -> Awaitable[Reply]:
+        if inbound is not None:  # its headers name the conversation
+            call.put(inbound)
         return self._answer(asked.translated(call.request), call)
 
     async def _answer(self, asked: Asked, call: Call) -> Reply:

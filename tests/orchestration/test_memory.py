@@ -88,6 +88,18 @@ def test_the_id_in_the_body_stays_here(upstream: Upstream, database_url: str) ->
         assert shown(upstream) == ["You teach.", "a", "to a", "b"]
 
 
+def test_anthropics_clients_have_conversations_too(upstream: Upstream, database_url: str) -> None:
+    with tutor(upstream, database_url, last=2) as served:
+        ask(served, "a")
+        body = {"model": "chain:tutor", "max_tokens": 99, "messages": [{"role": "user", "content": "b"}]}
+        headers = {"x-api-key": "sk-me", ID: "c", "anthropic-version": "2023-06-01"}
+        answer = httpx.post(f"{served.base_url}/messages", json=body, headers=headers)
+        assert answer.json()["content"][0]["text"] == "to b"
+        assert shown(upstream) == ["You teach.", "a", "to a", "b"]
+        ask(served, "c")
+        assert shown(upstream) == ["You teach.", "b", "to b", "c"]
+
+
 def test_without_a_database_only_what_keeps_something_is_refused(upstream: Upstream, tmp_path: Any) -> None:
     with tutor(upstream, f"sqlite:///{tmp_path / 'none' / 'a.db'}", last=2) as served:
         assert ask(served, "a", None) == "to a"
