@@ -219,6 +219,19 @@ async def test_one_that_outlived_its_time_begins_anew(database_url: str, monkeyp
         assert await talk.kept("c", replaced=True) == [user("c"), said("to c")]
 
 
+async def test_what_is_added_beside_turns_leaves_a_conversation_s_time(database_url: str) -> None:
+    async with talking(database_url) as talk:
+        talk.memory = Memory(last=20, ttl=60)
+        await talk.turn("c", [user("a")])
+        archive, named = talk.conversations.archive, Named("me", "c")
+        before = await archive.head(named)
+        await archive.add(named, [b'{"role":"user","content":"b"}'])
+        after = await archive.head(named)
+        assert before is not None
+        assert after is not None
+        assert (after.expires_at, after.length) == (before.expires_at, 3)
+
+
 async def test_names(database_url: str) -> None:
     async with talking(database_url) as talk:
         await talk.turn(None, [user("a")], metadata={"conversation_id": "m"})
