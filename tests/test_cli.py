@@ -45,7 +45,7 @@ def test_check_tells_every_problem_with_its_place_and_exits_1(tmp_path: Path) ->
     assert result.stderr.splitlines() == [
         f"{path}:1: server.host: 0.0.0.0 can be reached by others, and there is no auth block; add auth.keys",
         f"{path}:2: models.a: no such provider; {none}; found 'nowhere/b'; add it to providers",
-        f"{path}:2: models.c: expected provider/model, or {block}; found 'd'",
+        f"{path}:2: models.c: expected provider/model, chain:NAME or graph:NAME, or {block}; found 'd'",
     ]
 
 
