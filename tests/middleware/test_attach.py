@@ -69,6 +69,7 @@ class Gate:
         )
         for task in others:
             task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)  # else one may still read when the next request comes
         for task in done:
             task.result()
 
