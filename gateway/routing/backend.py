@@ -94,9 +94,9 @@ class Try:
 
     def answered(self, now: float, stream: bool) -> None:
         """There is content: a stream's first, or a whole answer."""
-        self._answered = now
         backend, seconds = self._backend, now - self._began
         if stream:
+            self._answered = now
             backend.first_content = _mean(backend.first_content, seconds)
             backend.measured = now
         backend.breaker.succeeded(self._ticket, now, seconds)

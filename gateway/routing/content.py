@@ -28,5 +28,13 @@ async def until_content(call: Call, reply: Reply) -> Reply:
 
 async def entire(call: Call, reply: Reply) -> Reply:
     """Read all of an answer that is wanted whole, folded where it was streamed. Raises what reading it raises."""
+    here = reply.here
+    if here is not None:
+        try:
+            _ = here.reports_usage and here.usage  # which decodes it: what cannot be read is told while others can answer
+        except BaseException:
+            await reply.aclose()
+            raise
+        return reply
     chunk = await reply.whole()
     return Reply(call, Given((Batch.of((chunk,)),)), reply.head, surface=reply.surface, inner=reply)

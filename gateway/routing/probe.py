@@ -72,7 +72,7 @@ class Prober:
         call = Call(request, tasks, id=f"probe-{backend.name}", origin="probe")
         target = Target(backend.provider, backend.model, self._timeouts)
         reply = await Route(backend, target).ask(call, self._patience)
-        await reply.aclose()
+        await reply.whole()
 
     async def _list(self) -> None:
         backend = self._backend

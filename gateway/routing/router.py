@@ -53,14 +53,30 @@ class Router:
         self._budget = RetryBudget(self._retry.budget)
         self._sticky = len(self.routes) > 1 and (self._strategy.sticky if sticky is None else sticky)
         self._hedge = hedge if len(self.routes) > 1 else None
+        self._lone = self.routes[0] if len(self.routes) == 1 else None
 
     async def __call__(self, call: Call) -> Reply:
         """Answer the call. Raises the last try's error, which says in a header how many tries there were."""
-        passage = Passage(call, self._timeouts.total)
+        lone = self._lone
+        if lone is None or not lone.backend.breaker.steady:
+            passage = Passage(call, self._timeouts.total)
+            try:
+                return await self.tries(passage)
+            except GatewayError as error:
+                return await self._rescue(passage, error)
+        # There is nothing to choose: what further tries would need is made when there are any.
+        began = asyncio.get_running_loop().time()
+        self._budget.earn(began)
         try:
-            return await self.tries(passage)
+            return lone.sign(await lone.ask(call, self._waits.of(call, call.deadline, began)), 1)
         except GatewayError as error:
-            return await self._rescue(passage, error)
+            passage = Passage(call, self._timeouts.total, began)
+            passage.attempts = 1
+            passage.failed(lone.backend.name, error)
+            try:
+                return await self._further(passage, [lone], error)
+            except GatewayError as last:
+                return await self._rescue(passage, last)
 
     async def tries(self, passage: Passage, *, last_resort: bool = False) -> Reply:
         """Ask this model's own targets, one after another. Raises the last one's error.
@@ -68,26 +84,39 @@ class Router:
         `AtRest` where none was asked; unless as a last resort, when one is asked that rests.
         """
         tried: list[Route] = []
-        budget, now = self._budget, passage.loop.time()
-        budget.earn(now)
+        now = passage.loop.time()
+        self._budget.earn(now)
         route = self._choose(passage, tried, now)
         if route is None:
             if not last_resort:
                 raise AtRest("All targets of this model are at rest: they failed, or asked to be left alone.")
             route = min(self.routes, key=lambda route: route.backend.breaker.until)
-        while True:
-            try:
-                return await self._ask(passage, route, tried, now)
-            except GatewayError as error:
-                if len(tried) >= self._retry.attempts or not moves_on(error) or passage.left() <= 0:
-                    raise
-                now = passage.loop.time()
-                route = self._choose(passage, tried, now) or (_awake(tried, now) if may_repeat(error) else None)
-                if route is None or not budget.spend(now):
-                    raise
-                if route in tried and not await self._back_off(passage, route, len(tried)):
-                    raise
-                now = passage.loop.time()
+        try:
+            return await self._ask(passage, route, tried, now)
+        except GatewayError as error:
+            return await self._further(passage, tried, error)
+
+    async def _further(self, passage: Passage, tried: list[Route], error: GatewayError) -> Reply:
+        """Try again after an error, as often as that may help. Raises the last one."""
+        try:
+            while (route := await self._next(passage, tried, error)) is not None:
+                try:
+                    return await self._ask(passage, route, tried, passage.loop.time())
+                except GatewayError as failure:
+                    error = failure
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+    async def _next(self, passage: Passage, tried: list[Route], error: GatewayError) -> Route | None:
+        """Which target to try after that error, as soon as it may be tried; None where that is over."""
+        if len(tried) >= self._retry.attempts or not moves_on(error) or passage.left() <= 0:
+            return None
+        now = passage.loop.time()
+        route = self._choose(passage, tried, now) or (_awake(tried, now) if may_repeat(error) else None)
+        if route is None or not self._budget.spend(now):
+            return None
+        return route if route not in tried or await self._back_off(passage, route, len(tried)) else None
 
     # ---- one try
 

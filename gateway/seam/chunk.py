@@ -120,13 +120,14 @@ _REPORT = re.compile(rb'usage"\s*:\s*\{')
 class Batch:
     """The whole events that one read brought, or one whole answer: bytes until somebody looks."""
 
-    __slots__ = ("_chunks", "_reports", "codec", "raw")
+    __slots__ = ("_chunks", "_reports", "_usage", "codec", "raw")
 
     def __init__(self, raw: bytes, codec: Codec) -> None:
         self.raw = raw
         """What leaves: whole events, or a whole answer's JSON."""
         self._chunks: list[Chunk] | None = None
         self._reports: list[tuple[int, Chunk]] | None = None
+        self._usage: Usage | None = None
         self.codec = codec
 
     @classmethod
@@ -161,12 +162,12 @@ class Batch:
     @property
     def usage(self) -> Usage | None:
         """What its events report of the answer's tokens. Only events that name usage are decoded."""
-        total: Usage | None = None
-        for _, chunk in self._reporting():
-            usage = chunk.usage
-            if usage is not None:
-                total = usage if total is None else total.merge(usage)
-        return total
+        if self._usage is None:
+            for _, chunk in self._reporting():
+                usage = chunk.usage
+                if usage is not None:
+                    self._usage = usage if self._usage is None else self._usage.merge(usage)
+        return self._usage
 
     def without_trailers(self) -> bytes:
         """`raw` without the events that are there for their usage alone."""
@@ -184,13 +185,12 @@ class Batch:
         if self._reports is not None:
             return self._reports
         raw, codec = self.raw, self.codec
-        found = self._reports = []
+        found = self._reports = [(0, Chunk(raw, codec))] if codec.whole else []
+        if found:
+            return found
         stop = 0
         for match in _REPORT.finditer(raw, max(0, raw.find(b'usage"'))):
             at = match.start()
-            if codec.whole:
-                found.append((0, Chunk(raw, codec)))
-                break
             if at < stop:
                 continue
             start = raw.rfind(b"\n\n", 0, at) + 2

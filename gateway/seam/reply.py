@@ -70,6 +70,11 @@ class Given:
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
 
+    @property
+    def only(self) -> Batch | None:
+        """The one batch that is there, where nothing else comes."""
+        return self._batches[0] if len(self._batches) == 1 and self._rest is None else None
+
     async def __anext__(self) -> Batch:
         if self._batches:
             return self._batches.pop()
@@ -242,6 +247,12 @@ class Reply:
             await self._closed(None)
 
     @property
+    def here(self) -> Batch | None:
+        """The whole answer, where it is there already and no filter has still to see it; else None."""
+        only = self.source.only if self._stages is None and isinstance(self.source, Given) else None
+        return only if only is not None and only.whole else None
+
+    @property
     def over(self) -> bool:
         """Whether it has been read to its end, broke off, or was closed: nothing more comes of it."""
         return self._ended
@@ -346,6 +357,8 @@ class Reply:
     async def _closed(self, error: BaseException | None) -> None:
         """Over before its end: the source is closed first, so that what is further in ends first."""
         self._ended = True
+        if error is None and self.inner is None and (here := self.here) is not None:
+            self._count(here)  # nobody wants it, and it has cost what it says
         try:
             await close(self.source)
         finally:
