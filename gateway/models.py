@@ -10,7 +10,6 @@ from gateway.config.routing import VIRTUAL, Fallback, ModelEntry, TargetEntry
 from gateway.config.schema import Config
 from gateway.routing.balance import STRATEGIES, Strategy
 from gateway.routing.catalog import OURS, Catalog, Listing
-from gateway.routing.direct import Direct
 from gateway.routing.hedge import Hedge
 from gateway.routing.router import Router
 from gateway.seam import Call, GatewayError, Handler, Reply, Timeouts
@@ -76,8 +75,6 @@ class Models:
                 handlers[alias] = partial(_switched_off, self._reason(entry)) if router is None else router
         for name, entry in entries.items():
             self._fall_back(name, entry)
-            if _is_direct(entry) and (router := self._routers.get(name)) is not None and len(router.routes) == 1:
-                handlers.update(dict.fromkeys((name, *entry.aliases), Direct(router.routes[0])))
         makers: dict[str, Callable[[str], Handler]] = {}
         for name, vendor in self._targets.vendors.items():
             makers[name] = self._targets.others(name)
@@ -176,10 +173,6 @@ class Models:
 
 def _by_cause(entry: ModelEntry) -> Fallback:
     return entry.fallback if isinstance(entry.fallback, Fallback) else Fallback(any=entry.fallback)
-
-
-def _is_direct(entry: ModelEntry) -> bool:
-    return entry.retry.attempts == 1 and entry.hedge is None and not entry.fallback
 
 
 def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its models are off)

@@ -9,9 +9,7 @@ import pytest
 
 from gateway.build import Gateway
 from gateway.config.problems import ConfigError
-from gateway.routing.direct import Direct
 from gateway.routing.route import Route
-from gateway.routing.router import Router
 from gateway.seam import Call, GatewayError
 from gateway.testing import Received, Wire, completion, events
 from tests.doors import opened
@@ -243,18 +241,6 @@ def _well(gateway: Gateway, name: str) -> bool:
 
 def _resting(gateway: Gateway, name: str) -> bool:
     return gateway.targets.backends[name].breaker.state == "open"
-
-
-def test_a_model_of_one_target_and_one_try_takes_the_short_way() -> None:
-    models = {
-        "short": targets("a", retry={"attempts": 1}),
-        "again": targets("a"),
-        "two": targets("a", "b", retry={"attempts": 1}),
-        "falls": targets("a", retry={"attempts": 1}, fallback=["two"]),
-    }
-    gateway = Gateway.load({"providers": {"up": {"type": "openai", "api_key": "sk-x"}}, "models": models}, {})
-    kinds = {name: type(gateway.catalog._handlers[name]) for name in models}
-    assert kinds == {"short": Direct, "again": Router, "two": Router, "falls": Router}
 
 
 def test_targets_of_several_models_share_their_state() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.providers.events import Events
-from gateway.providers.failures import check, from_answer, kind_of
+from gateway.providers.failures import check, kind_of, probe
 from gateway.providers.request_head import header_lines, lowered, request_head
 from gateway.seam import (
     Batch,
@@ -105,13 +105,7 @@ class Anthropic:
         line, _, lines = self._head.partition(b"\r\n")
         path = line.split(b" ")[1].removesuffix(b"/messages")
         head = b"GET %s/models?limit=1 HTTP/1.1\r\n%s%s" % (path, lines, self._version)
-        exchange = await self._client.send(self._origin, head, b"", timeouts)
-        try:
-            body = await exchange.whole()
-            if exchange.status != 200:
-                raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
-        finally:
-            await exchange.aclose()
+        await probe(self._client, self._origin, head, timeouts)
 
     async def __call__(self, call: Call) -> Reply:
         """Ask the server, and return its answer as soon as its head is there."""

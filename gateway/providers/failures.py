@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.seam import GatewayError, UpstreamError
-from gateway.upstream import Exchange
+from gateway.seam import GatewayError, Timeouts, UpstreamError
+from gateway.upstream import Client, Exchange, Origin
 from gateway.wire.verbatim import INVALID, NULL, is_null, mend
 
 _log = logging.getLogger("gateway")
@@ -92,6 +92,17 @@ def check(host: str, exchange: Exchange, kind: bytes, body: bytes, member: str |
         raise UpstreamError(f"{host} answered with {shown} where JSON was asked for.")
     if member is not None and (error := from_success(host, body, exchange.headers, member)) is not None:
         raise error
+
+
+async def probe(client: Client, origin: Origin, head: bytes, timeouts: Timeouts) -> None:
+    """Ask what `head` asks, and read the answer. Raises the error that it is, unless its status is 200."""
+    exchange = await client.send(origin, head, b"", timeouts)
+    try:
+        body = await exchange.whole()
+        if exchange.status != 200:
+            raise from_answer(origin.host, exchange.status, body, exchange.headers)
+    finally:
+        await exchange.aclose()
 
 
 def kind_of(exchange: Exchange) -> bytes:

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway.providers.embedding_batches import Part, ask_all, split
 from gateway.providers.events import Events
-from gateway.providers.failures import check, from_answer, kind_of
+from gateway.providers.failures import check, kind_of, probe
 from gateway.providers.request_head import lowered, request_head
 from gateway.seam import (
     Batch,
@@ -122,13 +122,7 @@ class OpenAI:
         """Ask for the list of models, which costs nothing. Raises what a call would."""
         way = next(iter(self._ways.values()))
         head = b"GET %s/models HTTP/1.1\r\n%s" % (self._origin.path.encode(), way.head.partition(b"\r\n")[2])
-        exchange = await self._client.send(self._origin, head, b"", timeouts)
-        try:
-            body = await exchange.whole()
-            if exchange.status != 200:
-                raise from_answer(self._origin.host, exchange.status, body, exchange.headers)
-        finally:
-            await exchange.aclose()
+        await probe(self._client, self._origin, head, timeouts)
 
     async def __call__(self, call: Call) -> Reply:
         """Ask the server, and return its answer as soon as its head is there."""

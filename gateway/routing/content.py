@@ -1,6 +1,6 @@
 """How far an answer is read before it counts as one."""
 
-from gateway.seam import Batch, Call, Given, Reply
+from gateway.seam import Batch, Call, Given, Reply, UpstreamError
 
 LOOK_AHEAD = 64 * 1024
 """Bytes of a stream that are read at most in search of its first content."""
@@ -29,12 +29,16 @@ async def until_content(call: Call, reply: Reply) -> Reply:
 async def entire(call: Call, reply: Reply) -> Reply:
     """Read all of an answer that is wanted whole, folded where it was streamed. Raises what reading it raises."""
     here = reply.here
-    if here is not None:
-        try:
-            _ = here.reports_usage and here.usage  # which decodes it: what cannot be read is told while others can answer
-        except BaseException:
-            await reply.aclose()
-            raise
+    if here is not None and _readable(here):
         return reply
     chunk = await reply.whole()
     return Reply(call, Given((Batch.of((chunk,)),)), reply.head, surface=reply.surface, inner=reply)
+
+
+def _readable(batch: Batch) -> bool:
+    """Whether a look at it finds what it should; else reading it tells what is wrong, while another try can answer."""
+    try:
+        _ = batch.usage
+    except UpstreamError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.seam.call import Call, Ending, Outcome, run_endings
@@ -310,10 +311,9 @@ class Reply:
 
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)
-        if batch.reports_usage:
-            usage = batch.usage
-            if usage is not None:
-                self._usage = usage if self._usage is None else self._usage.merge(usage)
+        usage = batch.usage
+        if usage is not None:
+            self._usage = usage if self._usage is None else self._usage.merge(usage)
 
     def _through(self, batch: Batch, start: int) -> Batch | None:
         """The batch as it leaves the stages from `start` on; None where nothing is left of it."""
@@ -358,7 +358,8 @@ class Reply:
         """Over before its end: the source is closed first, so that what is further in ends first."""
         self._ended = True
         if error is None and self.inner is None and (here := self.here) is not None:
-            self._count(here)  # nobody wants it, and it has cost what it says
+            with suppress(UpstreamError):
+                self._count(here)  # nobody wants it, and it has cost what it says
         try:
             await close(self.source)
         finally:
