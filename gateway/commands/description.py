@@ -20,6 +20,8 @@ RINGS = {
     "attempt": "once a try at a target",
 }
 """The rings, outermost first, and how often each is passed."""
+_UNSHOWN = ("secret", "workflows")
+"""Fields that are there to be compared only."""
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ class Description(msgspec.Struct, frozen=True):
     providers: list[Vendor]
     default: str | None
     notes: list[str]
+    workflows: dict[str, Any] = {}
+    """Chains and graphs as they are written, by the name that callers use. Headers of their requests may be secret."""
 
 
 def describe(gateway: Gateway) -> Description:
@@ -95,6 +99,7 @@ def describe(gateway: Gateway) -> Description:
         providers=[_vendor(name, gateway) for name in config.providers],
         default=gateway.default_model,
         notes=other_notes(gateway),
+        workflows=dict(_workflows(gateway)),
     )
 
 
@@ -113,6 +118,13 @@ def _models(gateway: Gateway) -> Iterator[Model]:
             plan.attempts,
             plain(plan.fallback),
         )
+
+
+def _workflows(gateway: Gateway) -> Iterator[tuple[str, Any]]:
+    read = gateway.workflows
+    if read is not None:
+        for kind, written in (("chain", read.chains), ("graph", read.graphs)):
+            yield from ((f"{kind}:{name}", plain(one)) for name, one in written.items())
 
 
 def _vendor(name: str, gateway: Gateway) -> Vendor:
@@ -145,7 +157,8 @@ def _given(block: Any) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """A description, or a part of one, as JSON has it: durations in seconds, sizes in bytes; no secrets."""
     if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "secret"}
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        return {name: plain(getattr(value, field)) for name, field in names if field not in _UNSHOWN}
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

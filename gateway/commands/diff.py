@@ -6,6 +6,7 @@ from json import dumps
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.commands.description import RINGS, Access, Description, Layer, Model, Vendor
+from gateway.commands.diff_workflows import workflow_changes
 from gateway.commands.words import duration, size
 from gateway.config.schema import Server
 
@@ -43,6 +44,7 @@ def changes(old: Description, new: Description) -> Iterator[Change]:
     yield from _keys(old.keys, new.keys)
     yield from _providers(old.providers, new.providers)
     yield from _models(old.models, new.models)
+    yield from (Change(*told) for told in workflow_changes(old.workflows, new.workflows))
     if old.default != new.default:
         now = f"goes to {new.default}" if new.default else "is refused"
         before = f"it went to {old.default}" if old.default else "it was refused"

@@ -1,6 +1,7 @@
 """What `gateway diff` says of each kind of change."""
 
 import json
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.build import Gateway
-from gateway.commands.description import Layer, describe
+from gateway.commands.description import Layer, describe, plain
 from gateway.commands.diff import changes, diff
 from tests.test_cli import run, written
 
@@ -270,3 +271,70 @@ def test_the_command_exits_as_diff_does(tmp_path: Path) -> None:
     for words in ((one, str(broken)), (str(broken), one), (one, str(tmp_path / "none.yaml")), (one,)):
         assert run("diff", *words).exit_code == 2
     assert "models.e: no" in run("diff", one, str(broken)).stderr
+
+
+WORKFLOWS: dict[str, Any] = {
+    "chains": {
+        "polish": {
+            "type": "sequential",
+            "timeout": "20s",
+            "steps": [
+                {"name": "draft", "model": "house", "prompt": "Draft: {{ input }}"},
+                {"name": "final", "model": "house", "prompt": "Polish: {{ draft }}"},
+            ],
+        },
+        "old": {"type": "simple", "model": "house", "prompt": "{{ input }}"},
+    },
+    "graphs": {
+        "support": {
+            "start": "one",
+            "nodes": {"one": {"model": "house"}, "two": {"model": "quick"}},
+            "edges": [
+                {"from": "one", "to": "two", "when": "one"},
+                {"from": "one", "to": "END"},
+                {"from": "two", "to": "END"},
+            ],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "group", "sentence"),
+    [
+        ("chains/old", None, B, "chain:old is gone"),
+        ("chains/new", {"type": "simple", "model": "house"}, O, "chain:new is new"),
+        ("chains/polish/timeout", "10s", B, "chain:polish: its timeout is 10s, before 20s"),
+        ("chains/polish/timeout", "30s", O, "chain:polish: its timeout is 30s, before 20s"),
+        ("chains/polish/timeout", None, O, "chain:polish: its timeout is the default, before 20s"),
+        ("chains/polish/steps/0/prompt", "{{ input }}", O, "chain:polish: steps.draft.prompt changed"),
+        ("chains/polish/steps/1/model", "quick", B, "chain:polish: steps.final.model changed"),
+        (
+            "graphs/support/nodes/two/params",
+            {"temperature": 0},
+            O,
+            "graph:support: nodes.two.params.temperature changed",
+        ),
+        ("graphs/support/edges/0/when", "one == 'x'", O, "graph:support: edges[0].when changed"),
+        ("graphs/support/nodes/one/model", "quick", B, "graph:support: nodes.one.model changed"),
+    ],
+)
+def test_chains_and_graphs_are_compared(path: str, value: Any, group: str, sentence: str) -> None:
+    old = base() | deepcopy(WORKFLOWS)
+    new = deepcopy(old)
+    *parents, last = path.split("/")
+    where: Any = new
+    for name in parents:
+        where = where[int(name)] if isinstance(where, list) else where.setdefault(name, {})
+    if value is None:
+        del where[last]
+    else:
+        where[last] = value
+    told = found(old, new)
+    assert told[group] == [sentence]
+    assert told[B if group == O else O] == []
+
+
+def test_what_is_compared_only_is_shown_nowhere() -> None:
+    told = plain(describe(Gateway.load(base() | WORKFLOWS, {})))
+    assert "workflows" not in told
