@@ -56,7 +56,7 @@ class Location(NamedTuple):
             raise ValueError(f"url: expected {FORMS}")
         if url.startswith("sqlite"):
             path = url.partition(":///")[2]
-            return cls("sqlite", f"sqlite+aiosqlite:///{path}", f"sqlite:///{path}")
+            return cls("sqlite", f"sqlite:///{path}", f"sqlite:///{path}")
         try:
             parts = urlsplit(url)
         except ValueError:  # it would show the URL

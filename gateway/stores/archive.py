@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Select, and_, delete, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, and_, delete, or_, select, tuple_, update
 
 from gateway.seam import Env
 from gateway.stores.batches import Batches
@@ -88,8 +87,8 @@ class Archive:
         """The digests of a conversation's messages, in their order."""
         wanted = select(items.c.digest).where(items.c.conversation == head.key, items.c.live).order_by(items.c.seq)
 
-        async def work(connection: AsyncConnection) -> list[bytes]:
-            return list((await connection.execute(wanted)).scalars())
+        def work(connection: Connection) -> list[bytes]:
+            return list(connection.execute(wanted).scalars())
 
         return await self._database.read(work)
 
@@ -109,8 +108,8 @@ class Archive:
         if size is not None:  # the newest turn always comes
             wanted = wanted.where(or_(items.c.weight > head.weight - size, items.c.turn == head.turns))
 
-        async def work(connection: AsyncConnection) -> list[bytes]:
-            return list((await connection.execute(wanted.order_by(items.c.seq))).scalars())
+        def work(connection: Connection) -> list[bytes]:
+            return list(connection.execute(wanted.order_by(items.c.seq)).scalars())
 
         return await self._database.read(work)
 
@@ -118,8 +117,8 @@ class Archive:
         """The variables beside the messages."""
         wanted = select(variables.c.name, variables.c.value).where(variables.c.conversation == head.key)
 
-        async def work(connection: AsyncConnection) -> list[tuple[str, bytes]]:
-            return [(row.name, row.value) for row in await connection.execute(wanted)]
+        def work(connection: Connection) -> list[tuple[str, bytes]]:
+            return [(row.name, row.value) for row in connection.execute(wanted)]
 
         return await self._database.read(work)
 
@@ -171,8 +170,8 @@ class Archive:
         """Set a conversation's metadata; False where there is no such conversation."""
         change = update(conversations).where(_is(named)).values(metadata=metadata)
 
-        async def work(connection: AsyncConnection) -> bool:
-            return bool((await connection.execute(change)).rowcount)
+        def work(connection: Connection) -> bool:
+            return bool(connection.execute(change).rowcount)
 
         return await self._database.write(work)
 
@@ -180,10 +179,10 @@ class Archive:
         """Delete a conversation and all that belongs to it; False where there is none."""
         await self._writer.settled(named)
 
-        async def work(connection: AsyncConnection) -> bool:
-            found = (await connection.execute(select(conversations.c.key).where(_is(named)).with_for_update())).scalar()
+        def work(connection: Connection) -> bool:
+            found = connection.execute(select(conversations.c.key).where(_is(named)).with_for_update()).scalar()
             if found is not None:
-                await erase(connection, [found])
+                erase(connection, [found])
             return found is not None
 
         return await self._database.write(work)
@@ -200,8 +199,8 @@ class Archive:
             wanted = wanted.where(column < after.key if order == "desc" else column > after.key)
         wanted = wanted.order_by(column.desc() if order == "desc" else column).limit(limit)
 
-        async def work(connection: AsyncConnection) -> list[Head]:
-            return [Head(*row) for row in await connection.execute(wanted)]
+        def work(connection: Connection) -> list[Head]:
+            return [Head(*row) for row in connection.execute(wanted)]
 
         return await self._database.read(work)
 
@@ -222,12 +221,12 @@ class Archive:
     async def remove(self, named: Named, identity: str) -> None:
         """Delete one message."""
 
-        async def work(connection: AsyncConnection) -> None:
-            state = await lock(connection, named)
+        def work(connection: Connection) -> None:
+            state = lock(connection, named)
             if state is None:
                 return
-            await connection.execute(delete(items).where(items.c.id == identity, items.c.conversation == state.key))
-            await recount(connection, state)
+            connection.execute(delete(items).where(items.c.id == identity, items.c.conversation == state.key))
+            recount(connection, state)
 
         await self._database.write(work)
 
@@ -249,8 +248,8 @@ class Archive:
     async def _find(self, places: list[Named]) -> list[Head | None]:
         wanted = _HEAD.where(_NAMED.in_(places) if len(places) > 1 else _is(places[0]))
 
-        async def work(connection: AsyncConnection) -> dict[tuple[str, str], Head]:
-            return {(row.owner, row.name): Head(*row) for row in await connection.execute(wanted)}
+        def work(connection: Connection) -> dict[tuple[str, str], Head]:
+            return {(row.owner, row.name): Head(*row) for row in connection.execute(wanted)}
 
         found = await self._database.read(work)
         return [found.get(one) for one in places]
@@ -259,8 +258,8 @@ class Archive:
         return await self._database.read(partial(_rows, wanted))
 
 
-async def _rows(wanted: Select[Any], connection: AsyncConnection) -> list[Item]:
-    return [Item(*row) for row in await connection.execute(wanted)]
+def _rows(wanted: Select[Any], connection: Connection) -> list[Item]:
+    return [Item(*row) for row in connection.execute(wanted)]
 
 
 def _asked(memory: Memory) -> tuple[int | None, int | None]:

@@ -4,10 +4,11 @@ SQLAlchemy is imported when the database is opened, not before.
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from prometheus_client import Counter, Gauge
 
@@ -15,12 +16,13 @@ from gateway.config.database import DatabaseSettings, Location
 from gateway.seam import Env, Tasks, Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
-    from gateway.stores.engine import Engine
+    from gateway.stores.engine import Engine, Kind
 
 T = TypeVar("T")
-Work = Callable[["AsyncConnection"], Awaitable[T]]
+Work = Callable[["Connection"], T]
+"""What is to be done with a connection: synchronous, and done away from the loop."""
 PAUSE = 1.0
 """Seconds between two looks whether a lost database is back, about."""
 
@@ -111,44 +113,20 @@ class Database:
         if self._engine is not None:
             await self._engine.aclose()
 
-    async def _ask(self, kind: Literal["read", "write"], work: Work[T]) -> T:
+    async def _ask(self, kind: "Kind", work: Work[T]) -> T:
         if self._engine is None and not self.error:
             await self._opened()
-        if self.error or self._engine is None:
+        engine = self._engine
+        if self.error or engine is None:
             raise DatabaseUnavailable
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        # A task of its own: a caller that leaves must not break off a statement, and with it a connection.
-        self._env.tasks.spawn(self._work(self._engine, kind, work, answer))
         try:
             async with asyncio.timeout(self.settings.timeout):
-                return await answer
-        except TimeoutError as error:
+                return await engine.run(kind, work)
+        except Exception as error:
+            if not engine.is_loss(error):
+                raise
             self._lose(error)
             raise DatabaseUnavailable from None
-
-    async def _work(
-        self, engine: "Engine", kind: Literal["read", "write"], work: Work[T], answer: "asyncio.Future[T]"
-    ) -> None:
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                try:
-                    result = await engine.run(kind, work)
-                except Exception as error:
-                    if not engine.is_stale(error):
-                        raise
-                    # The server was restarted: its old connections are dead, and a new one may do.
-                    engine.forget()
-                    result = await engine.run(kind, work)
-        except Exception as error:
-            told: Exception = error
-            if engine.is_loss(error):
-                self._lose(error)
-                told = DatabaseUnavailable()
-            if not answer.done():
-                answer.set_exception(told)
-            return
-        if not answer.done():
-            answer.set_result(result)
 
     async def _opened(self) -> None:
         """Open a lazy database, once for all who ask meanwhile."""
@@ -162,8 +140,7 @@ class Database:
         self._losses = Counter("gateway_database_losses", "Times the database was lost.", registry=registry)
         self._up = Gauge("gateway_database_up", "Whether the database answers (1) or not (0).", registry=registry)
         # 18 MB and a quarter of a second, only where something is kept; a thread, since requests may be served.
-        engine_of = await self._env.threads.run(_engine_module)
-        engine: Engine = engine_of(self.location, self.settings)
+        engine = await self._env.threads.run(_engine, self.location, self.settings, self._env.tasks, self._env.log)
         error = await self._trouble(engine)
         self._engine = engine
         if error is None:
@@ -216,10 +193,15 @@ class Database:
         return None
 
 
-def _engine_module() -> Callable[[Location, DatabaseSettings], Any]:
-    from gateway.stores.engine import Engine  # noqa: PLC0415 (heavy, see above)
+def _engine(location: Location, settings: DatabaseSettings, tasks: Tasks, log: logging.Logger) -> "Engine":
+    # Heavy, see above: each only where it is used.
+    if location.dialect == "sqlite":
+        from gateway.stores.sqlite import SQLite  # noqa: PLC0415
 
-    return Engine
+        return SQLite(location, settings, log)
+    from gateway.stores.postgresql import PostgreSQL  # noqa: PLC0415
+
+    return PostgreSQL(location, settings, tasks)
 
 
 def said(error: Exception, timeout: float) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.stores.identity import Named
 from gateway.stores.message import Message, chained, message, turns_in
@@ -88,24 +87,24 @@ _HEADS = select(*[conversations.c[name] for name in ("key", "owner", "name", "ex
 )
 
 
-async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+def commit(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries, in their order, to their conversations, which are made where they are not there yet."""
     now = time.time()
-    states = await _locked(connection, sorted({entry.named for entry in entries}), now)
-    done = await _written(connection, entries)
+    states = _locked(connection, sorted({entry.named for entry in entries}), now)
+    done = _written(connection, entries)
     rows: list[dict[str, Any]] = []
     for entry in entries:
         if entry.mark in done:
             continue
         state = states[entry.named]
         if state.expires_at is not None and state.expires_at <= now:
-            await _wipe(connection, state)
+            _wipe(connection, state)
         start = entry.start
         if entry.version is not None and (state.version != entry.version or entry.keep is not None):
             if rows:  # they may be of this conversation
-                await connection.execute(insert(items), rows)
+                connection.execute(insert(items), rows)
                 rows = []
-            start = await _fit(connection, state, entry)
+            start = _fit(connection, state, entry)
         behind = entry.keep is None and start == entry.start and state.version == entry.version
         rows += _appended(state, entry, start, now)
         state.version += 1
@@ -115,33 +114,33 @@ async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
         if entry.instructions is not None:
             state.instructions = entry.instructions
     if rows:
-        await connection.execute(insert(items), rows)
-    await connection.execute(_UPDATE, [state.columns(now) for state in states.values()])
-    await _keep_variables(connection, entries, states, now)
+        connection.execute(insert(items), rows)
+    connection.execute(_UPDATE, [state.columns(now) for state in states.values()])
+    _keep_variables(connection, entries, states, now)
 
 
-async def _locked(connection: AsyncConnection, places: Sequence[Named], now: float) -> dict[Named, _State]:
+def _locked(connection: Connection, places: Sequence[Named], now: float) -> dict[Named, _State]:
     """The conversations' rows, made where they are missing, locked in one order so that no two wait for each other."""
     fresh = {"version": 0, "seq": 0, "length": 0, "turns": 0, "weight": 0, "chain": b"", "summarised": 0}
     times = {"created_at": now, "updated_at": now}
     wanted = _HEADS.where(tuple_(conversations.c.owner, conversations.c.name).in_(places)).with_for_update()
-    found = (await connection.execute(wanted)).all()
+    found = connection.execute(wanted).all()
     if len(found) < len(places):
         there = {(row.owner, row.name) for row in found}
         missing = [{**fresh, **times, "owner": one.owner, "name": one.name} for one in places if one not in there]
-        await connection.execute(_insert(connection, conversations).on_conflict_do_nothing(), missing)
-        found = (await connection.execute(wanted)).all()
+        connection.execute(_insert(connection, conversations).on_conflict_do_nothing(), missing)
+        found = connection.execute(wanted).all()
     return {Named(row.owner, row.name): _State(row) for row in found}
 
 
-async def _written(connection: AsyncConnection, entries: Sequence[Entry]) -> set[str]:
+def _written(connection: Connection, entries: Sequence[Entry]) -> set[str]:
     """The rows of entries that were tried before and are there already."""
     again = [entry.mark for entry in entries if entry.tries]
     for entry in entries:
         entry.tries += 1
     if not again:
         return set()
-    return set((await connection.execute(select(items.c.id).where(items.c.id.in_(again)))).scalars())
+    return set(connection.execute(select(items.c.id).where(items.c.id.in_(again))).scalars())
 
 
 def _appended(state: _State, entry: Entry, start: int, now: float) -> list[dict[str, Any]]:
@@ -175,7 +174,7 @@ def _appended(state: _State, entry: Entry, start: int, now: float) -> list[dict[
     return rows
 
 
-async def _fit(connection: AsyncConnection, state: _State, entry: Entry) -> int:
+def _fit(connection: Connection, state: _State, entry: Entry) -> int:
     """Make an entry's place where it is not simply what comes next; return where that begins which is new.
 
     Where another turn was written meanwhile, both stay: this one follows it, but for what both clients had already.
@@ -186,14 +185,14 @@ async def _fit(connection: AsyncConnection, state: _State, entry: Entry) -> int:
         return entry.start
     columns = (items.c.seq, items.c.digest, items.c.turn, items.c.weight)
     live = select(*columns).where(items.c.conversation == state.key, items.c.live).order_by(items.c.seq)
-    rows = (await connection.execute(live)).all()
+    rows = connection.execute(live).all()
     keep, start = entry.keep, entry.start
     if state.version != entry.version:
         found = place([row.digest for row in rows], [one.digest for one in entry.sent], answered=answered)
         keep, start = (len(rows), max(start, found.start)) if keep is None else found
     if keep is not None and keep < len(rows):
         gone = items.c.conversation == state.key, items.c.seq >= rows[keep].seq
-        await connection.execute(update(items).where(*gone).values(live=False))
+        connection.execute(update(items).where(*gone).values(live=False))
         _recounted(state, rows[:keep])
     return start
 
@@ -207,20 +206,20 @@ def _recounted(state: "_State", rows: Sequence[Any]) -> None:
         state.summary, state.summarised = None, 0
 
 
-async def lock(connection: AsyncConnection, named: Named) -> "_State | None":
+def lock(connection: Connection, named: Named) -> "_State | None":
     """A conversation's row, which nobody else changes until the transaction ends."""
     wanted = _HEADS.where(conversations.c.owner == named.owner, conversations.c.name == named.name)
-    row = (await connection.execute(wanted.with_for_update())).first()
+    row = connection.execute(wanted.with_for_update()).first()
     return None if row is None else _State(row)
 
 
-async def recount(connection: AsyncConnection, state: "_State") -> None:
+def recount(connection: Connection, state: "_State") -> None:
     """After messages were deleted: bring the sums in the rows behind them, and in the conversation's, up to date."""
     columns = (items.c.id, items.c.digest, items.c.body, items.c.turn, items.c.weight)
     live = select(*columns).where(items.c.conversation == state.key, items.c.live).order_by(items.c.seq)
     turns = weight = 0
     chain, changed = b"", []
-    rows = (await connection.execute(live)).all()
+    rows = connection.execute(live).all()
     for row in rows:
         one = message(row.body)
         turns += turns_in((one,))
@@ -229,23 +228,23 @@ async def recount(connection: AsyncConnection, state: "_State") -> None:
         if (turns, weight) != (row.turn, row.weight):
             changed.append({"_id": row.id, "turn": turns, "weight": weight})
     if changed:
-        await connection.execute(_RENUMBER, changed)
+        connection.execute(_RENUMBER, changed)
         state.summary, state.summarised = None, 0
     state.length, state.turns, state.weight, state.chain = len(rows), turns, weight, chain
     state.version += 1
-    await connection.execute(_UPDATE, [state.columns(time.time())])
+    connection.execute(_UPDATE, [state.columns(time.time())])
 
 
-async def _wipe(connection: AsyncConnection, state: _State) -> None:
+def _wipe(connection: Connection, state: _State) -> None:
     """One that has outlived its time, and was not pruned yet, begins anew."""
     for table in (items, variables):
-        await connection.execute(delete(table).where(table.c.conversation == state.key))
+        connection.execute(delete(table).where(table.c.conversation == state.key))
     state.empty()
     state.instructions, state.expires_at = None, None
 
 
-async def _keep_variables(
-    connection: AsyncConnection, entries: Sequence[Entry], states: Mapping[Named, _State], now: float
+def _keep_variables(
+    connection: Connection, entries: Sequence[Entry], states: Mapping[Named, _State], now: float
 ) -> None:
     newest = {(states[entry.named].key, name): value for entry in entries for name, value in entry.variables.items()}
     if not newest:
@@ -255,7 +254,7 @@ async def _keep_variables(
         index_elements=["conversation", "name"],
         set_={"value": put.excluded.value, "updated_at": put.excluded.updated_at},
     )
-    await connection.execute(
+    connection.execute(
         put,
         [
             {"conversation": key, "name": name, "value": value, "updated_at": now}
@@ -264,5 +263,5 @@ async def _keep_variables(
     )
 
 
-def _insert(connection: AsyncConnection, table: Any) -> Any:
+def _insert(connection: Connection, table: Any) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)

@@ -7,8 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, or_, select
 
 from gateway.stores.tables import conversations, items, variables
 
@@ -45,21 +44,21 @@ async def prune_once(database: "Database") -> int:
         await asyncio.sleep(0.05)  # let others write
 
 
-async def _some(connection: AsyncConnection, retention: float | None) -> int:
+def _some(connection: Connection, retention: float | None) -> int:
     now, table = time.time(), conversations.c
     over = table.expires_at <= now
     if retention is not None:
         over = or_(over, table.updated_at <= now - retention)
     # Those that a turn is being written to, or that another process deletes, are passed over.
     wanted = select(table.key).where(over).order_by(table.key).limit(BATCH).with_for_update(skip_locked=True)
-    keys = list((await connection.execute(wanted)).scalars())
+    keys = list(connection.execute(wanted).scalars())
     if keys:
-        await erase(connection, keys)
+        erase(connection, keys)
     return len(keys)
 
 
-async def erase(connection: AsyncConnection, keys: list[int]) -> None:
+def erase(connection: Connection, keys: list[int]) -> None:
     """Delete conversations with all that belongs to them."""
     for table in (items, variables):
-        await connection.execute(delete(table).where(table.c.conversation.in_(keys)))
-    await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))
+        connection.execute(delete(table).where(table.c.conversation.in_(keys)))
+    connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, text
 
 STEPS: Sequence[Sequence[str]] = (
     (
@@ -49,7 +48,7 @@ class NewerSchema(Exception):
     """A newer gateway has changed the tables; this one could misread them."""
 
 
-async def upgrade(connection: AsyncConnection, steps: Sequence[Sequence[str]] = STEPS) -> int:
+def upgrade(connection: Connection, steps: Sequence[Sequence[str]] = STEPS) -> int:
     """Do the steps that are still to do, within the connection's transaction; return how many there were.
 
     Others that start meanwhile wait: on SQLite the transaction holds the write lock, on PostgreSQL an advisory lock.
@@ -58,9 +57,9 @@ async def upgrade(connection: AsyncConnection, steps: Sequence[Sequence[str]] = 
     dialect = connection.dialect.name
     types = _TYPES[dialect]
     if dialect == "postgresql":
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    await connection.exec_driver_sql(_VERSIONS.format(**types))
-    found = (await connection.execute(text("SELECT max(version) FROM gateway_schema"))).scalar() or 0
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    connection.exec_driver_sql(_VERSIONS.format(**types))
+    found = connection.execute(text("SELECT max(version) FROM gateway_schema")).scalar() or 0
     if found > len(steps):
         raise NewerSchema(
             f"the database's tables are of version {found}, and this gateway knows {len(steps)}: "
@@ -68,8 +67,8 @@ async def upgrade(connection: AsyncConnection, steps: Sequence[Sequence[str]] = 
         )
     for number, statements in enumerate(steps[found:], found + 1):
         for statement in statements:
-            await connection.exec_driver_sql(statement.format(**types))
-        await connection.execute(
+            connection.exec_driver_sql(statement.format(**types))
+        connection.execute(
             text("INSERT INTO gateway_schema (version, applied_at) VALUES (:version, :now)"),
             {"version": number, "now": time.time()},
         )

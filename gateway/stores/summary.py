@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, exists, select, update
 
 from gateway.seam import Call, Caller, Env, GatewayError, Request
 from gateway.stores.database import Database
@@ -68,12 +67,12 @@ class _Kept:
         self._until = until
         self._text = text
 
-    async def __call__(self, connection: AsyncConnection) -> None:
+    def __call__(self, connection: Connection) -> None:
         head, table = self._head, conversations
         there = select(items.c.id).where(
             items.c.conversation == head.key, items.c.live, items.c.turn == self._until, items.c.seq <= head.seq
         )
-        await connection.execute(
+        connection.execute(
             update(table)
             .where(table.c.key == head.key, table.c.summarised == head.summarised, exists(there))
             .values(summary=self._text, summarised=self._until)

@@ -3,30 +3,29 @@ import logging
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, text
 
 from gateway.config.database import DatabaseSettings, Location
 from gateway.seam import Duration
-from gateway.stores.database import Database, DatabaseUnavailable
+from gateway.stores.database import DatabaseUnavailable
+from gateway.stores.schema import STEPS
 from tests.postgres import PostgresServer
 from tests.stores.databases import opened
 
 
-async def one(connection: AsyncConnection) -> int:
-    found: int = (await connection.execute(text("SELECT 1"))).scalar_one()
+def one(connection: Connection) -> int:
+    found: int = connection.execute(text("SELECT 1")).scalar_one()
     return found
 
 
-async def lost(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while not database.error:  # noqa: ASYNC110 (it tells nobody)
-            await asyncio.sleep(0.01)
+def versions(connection: Connection) -> list[int]:
+    return list(connection.execute(text("SELECT version FROM gateway_schema ORDER BY version")).scalars())
 
 
 @pytest.fixture
@@ -46,15 +45,15 @@ async def test_work_is_done_and_errors_of_its_own_are_its_own(database_url: str)
     async with opened(database_url) as database:
         assert await database.read(one) == 1
 
-        async def wrong(connection: AsyncConnection) -> None:
-            await connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (500, 0)"))
+        def wrong(connection: Connection) -> None:
+            connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (500, 0)"))
             raise ValueError("no")
 
         with pytest.raises(ValueError, match="no"):
             await database.write(wrong)
 
-        async def count(connection: AsyncConnection) -> int:
-            found = await connection.execute(text("SELECT count(*) FROM gateway_schema WHERE version = 500"))
+        def count(connection: Connection) -> int:
+            found = connection.execute(text("SELECT count(*) FROM gateway_schema WHERE version = 500"))
             return int(found.scalar_one())
 
         assert await database.read(count) == 0, "rolled back"
@@ -64,8 +63,8 @@ async def test_work_is_done_and_errors_of_its_own_are_its_own(database_url: str)
 async def test_many_write_at_once(database_url: str) -> None:
     async with opened(database_url) as first, opened(database_url) as second:
 
-        async def add(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def add(connection: Connection) -> None:
+            connection.execute(
                 text(
                     "INSERT INTO variables (conversation, name, value, updated_at) VALUES (1, 'n', :one, 1) "
                     "ON CONFLICT (conversation, name) DO UPDATE SET updated_at = variables.updated_at + 1"
@@ -75,8 +74,8 @@ async def test_many_write_at_once(database_url: str) -> None:
 
         await asyncio.gather(*(database.write(add) for database in (first, second) for _ in range(50)))
 
-        async def sum_of(connection: AsyncConnection) -> float:
-            return float((await connection.execute(text("SELECT updated_at FROM variables"))).scalar_one())
+        def sum_of(connection: Connection) -> float:
+            return float(connection.execute(text("SELECT updated_at FROM variables")).scalar_one())
 
         assert await first.read(sum_of) == 100
 
@@ -173,11 +172,69 @@ async def test_a_caller_that_leaves_breaks_nothing(database_url: str) -> None:
         assert not database.error
 
 
+def endless(connection: Connection) -> None:
+    connection.execute(text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"))
+
+
+async def test_statements_without_an_end_are_broken_off_and_undone(database_url: str, hurried: None) -> None:
+    def add(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (500, 0)"))
+        endless(connection)
+
+    async with opened(database_url, timeout=0.5) as database:
+        asked = *(database.read(endless) for _ in range(10)), database.write(add)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+        async with asyncio.timeout(20):
+            await database.back()
+        assert await asyncio.gather(*(database.read(one) for _ in range(10))) == [1] * 10, "no thread is held"
+        assert await database.write(versions) == [*range(1, len(STEPS) + 1)]
+
+
+async def test_a_caller_that_leaves_frees_its_thread(tmp_path: Path) -> None:
+    began = threading.Event()
+
+    def long(connection: Connection) -> None:
+        began.set()
+        endless(connection)
+
+    async with opened(f"sqlite:///{tmp_path / 'gateway.db'}", timeout=20) as database:
+        for ask in (database.read, database.read, database.write):
+            began.clear()
+            task = asyncio.get_running_loop().create_task(ask(long))
+            await asyncio.to_thread(began.wait)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.gather(database.read(one), database.read(one), database.write(one)) == [1, 1, 1]
+        assert not database.error
+
+
+async def test_what_is_under_way_when_it_closes_is_done(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'gateway.db'}"
+    began, gate = threading.Event(), threading.Event()
+
+    def add(connection: Connection) -> None:
+        began.set()
+        gate.wait()
+        connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (0, 0)"))
+
+    async with opened(url) as database:
+        writing = asyncio.get_running_loop().create_task(database.write(add))
+        await asyncio.to_thread(began.wait)
+        closing = asyncio.get_running_loop().create_task(database.aclose())
+        await asyncio.sleep(0)
+        gate.set()
+        await closing
+        await writing
+    async with opened(url) as database:
+        assert 0 in await database.read(versions)
+
+
 @pytest.mark.parametrize(
     ("given", "shown", "driver"),
     [
-        ("sqlite:///gateway.db", "sqlite:///gateway.db", "sqlite+aiosqlite:///gateway.db"),
-        ("sqlite:////var/gateway.db", "sqlite:////var/gateway.db", "sqlite+aiosqlite:////var/gateway.db"),
+        ("sqlite:///gateway.db", "sqlite:///gateway.db", "sqlite:///gateway.db"),
+        ("sqlite:////var/gateway.db", "sqlite:////var/gateway.db", "sqlite:////var/gateway.db"),
         ("postgres://u:p%40@h/d", "postgresql://u@h/d", "postgresql+asyncpg://u:p%40@h/d"),
         (
             "postgresql://u:secret@h:5433/d?sslmode=require",

@@ -1,39 +1,34 @@
 import asyncio
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, inspect, text
 
 from gateway.stores import schema
 from gateway.stores.tables import METADATA
 from tests.stores.databases import opened
 
 
-async def versions(connection: AsyncConnection) -> list[int]:
-    rows = await connection.execute(text("SELECT version FROM gateway_schema ORDER BY version"))
+def versions(connection: Connection) -> list[int]:
+    rows = connection.execute(text("SELECT version FROM gateway_schema ORDER BY version"))
     return [row.version for row in rows]
 
 
 async def test_the_tables_are_those_that_statements_are_written_against(database_url: str) -> None:
     async with opened(database_url) as database:
 
-        async def columns(connection: AsyncConnection) -> dict[str, dict[str, bool]]:
-            def look(sync: Any) -> dict[str, dict[str, bool]]:
-                found = inspect(sync)
-                return {
-                    name: {
-                        column["name"]: column["nullable"]
-                        for column in found.get_columns(name)
-                        if column["name"] not in found.get_pk_constraint(name)["constrained_columns"]
-                    }
-                    for name in found.get_table_names()
-                    if name != "gateway_schema"
+        def columns(connection: Connection) -> dict[str, dict[str, bool]]:
+            found = inspect(connection)
+            return {
+                name: {
+                    column["name"]: column["nullable"]
+                    for column in found.get_columns(name)
+                    if column["name"] not in found.get_pk_constraint(name)["constrained_columns"]
                 }
-
-            return await connection.run_sync(look)
+                for name in found.get_table_names()
+                if name != "gateway_schema"
+            }
 
         there = await database.read(columns)
     written = {
@@ -52,22 +47,22 @@ async def test_an_older_one_is_upgraded_and_keeps_what_it_holds(
         patched.setattr(schema.upgrade, "__defaults__", (steps[:1],))
         async with opened(database_url) as old:
 
-            async def fill(connection: AsyncConnection) -> list[int]:
-                await connection.execute(
+            def fill(connection: Connection) -> list[int]:
+                connection.execute(
                     text(
                         "INSERT INTO conversations (owner, name, created_at, updated_at, version, seq, length, turns,"
                         " weight, chain) VALUES ('me', 'kept', 1, 1, 1, 0, 0, 0, 0, :chain)"
                     ),
                     {"chain": b""},
                 )
-                return await versions(connection)
+                return versions(connection)
 
             assert await old.write(fill) == [1]
     async with opened(database_url) as new:
         assert await new.read(versions) == [*range(1, len(steps) + 1)]
 
-        async def look(connection: AsyncConnection) -> list[tuple[object, ...]]:
-            return [tuple(row) for row in await connection.execute(text("SELECT name, summarised FROM conversations"))]
+        def look(connection: Connection) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.execute(text("SELECT name, summarised FROM conversations"))]
 
         assert await new.read(look) == [("kept", 0)]
 
@@ -75,8 +70,8 @@ async def test_an_older_one_is_upgraded_and_keeps_what_it_holds(
 async def test_a_newer_one_is_refused_aloud(database_url: str) -> None:
     async with opened(database_url) as database:
 
-        async def mark(connection: AsyncConnection) -> None:
-            await connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (99, 0)"))
+        def mark(connection: Connection) -> None:
+            connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (99, 0)"))
 
         await database.write(mark)
     with pytest.raises(RuntimeError, match=f"version 99, and this gateway knows {len(schema.STEPS)}"):
@@ -93,8 +88,8 @@ async def test_a_step_that_fails_leaves_nothing_of_itself(database_url: str, mon
     async with opened(database_url) as database:
         assert await database.read(versions) == [*range(1, len(schema.STEPS) + 1)]
 
-        async def tables(connection: AsyncConnection) -> list[str]:
-            return await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        def tables(connection: Connection) -> list[str]:
+            return inspect(connection).get_table_names()
 
         assert "half" not in await database.read(tables)
 
