@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, delete, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, tuple_, update
 
 from gateway.seam import Env
 from gateway.stores.batches import Batches
@@ -62,7 +62,8 @@ class Item(NamedTuple):
 
 _HEAD = select(*[conversations.c[name] for name in Head._fields])
 _ITEM = select(*[items.c[name] for name in Item._fields])
-_NAMED = tuple_(conversations.c.owner, conversations.c.name)
+_ONE = _HEAD.where(conversations.c.owner == bindparam("owner"), conversations.c.name == bindparam("name"))
+_SEVERAL = _HEAD.where(tuple_(conversations.c.owner, conversations.c.name).in_(bindparam("places", expanding=True)))
 
 
 class Archive:
@@ -246,16 +247,19 @@ class Archive:
         await self._database.write(partial(commit, entries=[entry]))
 
     async def _find(self, places: list[Named]) -> list[Head | None]:
-        wanted = _HEAD.where(_NAMED.in_(places) if len(places) > 1 else _is(places[0]))
-
-        def work(connection: Connection) -> dict[tuple[str, str], Head]:
-            return {(row.owner, row.name): Head(*row) for row in connection.execute(wanted)}
-
-        found = await self._database.read(work)
+        found = await self._database.read(partial(_heads, places))
         return [found.get(one) for one in places]
 
     async def _items(self, wanted: Select[Any]) -> list[Item]:
         return await self._database.read(partial(_rows, wanted))
+
+
+def _heads(places: Sequence[Named], connection: Connection) -> dict[tuple[str, str], Head]:
+    if len(places) == 1:  # a list of places must be spelt out each time
+        rows = connection.execute(_ONE, places[0]._asdict())
+    else:
+        rows = connection.execute(_SEVERAL, {"places": places})
+    return {(row.owner, row.name): Head(*row) for row in rows}
 
 
 def _rows(wanted: Select[Any], connection: Connection) -> list[Item]:

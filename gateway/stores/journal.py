@@ -82,9 +82,14 @@ class _State:
 
 _UPDATE = update(conversations).where(conversations.c.key == bindparam("_key"))
 _RENUMBER = update(items).where(items.c.id == bindparam("_id"))
-_HEADS = select(*[conversations.c[name] for name in ("key", "owner", "name", "expires_at", *_State.FIELDS)]).order_by(
-    conversations.c.key
+_HEADS = (
+    select(*[conversations.c[name] for name in ("key", "owner", "name", "expires_at", *_State.FIELDS)])
+    .order_by(conversations.c.key)
+    .with_for_update()
 )
+_HEAD = _HEADS.where(conversations.c.owner == bindparam("owner"), conversations.c.name == bindparam("name"))
+_SEVERAL = _HEADS.where(tuple_(conversations.c.owner, conversations.c.name).in_(bindparam("places", expanding=True)))
+_INSERT = insert(items)
 
 
 def commit(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -102,7 +107,7 @@ def commit(connection: Connection, entries: Sequence[Entry]) -> None:
         start = entry.start
         if entry.version is not None and (state.version != entry.version or entry.keep is not None):
             if rows:  # they may be of this conversation
-                connection.execute(insert(items), rows)
+                connection.execute(_INSERT, rows)
                 rows = []
             start = _fit(connection, state, entry)
         behind = entry.keep is None and start == entry.start and state.version == entry.version
@@ -114,7 +119,7 @@ def commit(connection: Connection, entries: Sequence[Entry]) -> None:
         if entry.instructions is not None:
             state.instructions = entry.instructions
     if rows:
-        connection.execute(insert(items), rows)
+        connection.execute(_INSERT, rows)
     connection.execute(_UPDATE, [state.columns(now) for state in states.values()])
     _keep_variables(connection, entries, states, now)
 
@@ -123,14 +128,20 @@ def _locked(connection: Connection, places: Sequence[Named], now: float) -> dict
     """The conversations' rows, made where they are missing, locked in one order so that no two wait for each other."""
     fresh = {"version": 0, "seq": 0, "length": 0, "turns": 0, "weight": 0, "chain": b"", "summarised": 0}
     times = {"created_at": now, "updated_at": now}
-    wanted = _HEADS.where(tuple_(conversations.c.owner, conversations.c.name).in_(places)).with_for_update()
-    found = connection.execute(wanted).all()
+    found = _found(connection, places)
     if len(found) < len(places):
         there = {(row.owner, row.name) for row in found}
         missing = [{**fresh, **times, "owner": one.owner, "name": one.name} for one in places if one not in there]
         connection.execute(_insert(connection, conversations).on_conflict_do_nothing(), missing)
-        found = connection.execute(wanted).all()
+        found = _found(connection, places)
     return {Named(row.owner, row.name): _State(row) for row in found}
+
+
+def _found(connection: Connection, places: Sequence[Named]) -> Sequence[Any]:
+    # Most often it is one, and a list of places must be spelt out each time.
+    if len(places) == 1:
+        return connection.execute(_HEAD, places[0]._asdict()).all()
+    return connection.execute(_SEVERAL, {"places": places}).all()
 
 
 def _written(connection: Connection, entries: Sequence[Entry]) -> set[str]:
@@ -208,8 +219,7 @@ def _recounted(state: "_State", rows: Sequence[Any]) -> None:
 
 def lock(connection: Connection, named: Named) -> "_State | None":
     """A conversation's row, which nobody else changes until the transaction ends."""
-    wanted = _HEADS.where(conversations.c.owner == named.owner, conversations.c.name == named.name)
-    row = connection.execute(wanted.with_for_update()).first()
+    row = connection.execute(_HEAD, named._asdict()).first()
     return None if row is None else _State(row)
 
 
