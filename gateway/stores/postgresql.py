@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from gateway.config.database import DatabaseSettings, Location
 from gateway.seam import Tasks
 from gateway.stores.engine import Engine, Kind
+from gateway.stores.schema import upgrade
 
 T = TypeVar("T")
 
@@ -48,6 +49,10 @@ class PostgreSQL(Engine):
         self._tasks.spawn(self._answer(kind, work, answer))
         return await answer
 
+    async def prepare(self) -> None:
+        """Bring the tables to the version that this gateway knows. To cancel it is to break it off."""
+        await self._once("write", upgrade)
+
     def forget(self) -> None:
         """Use no connection again that is there now."""
         self._generation += 1
@@ -78,11 +83,8 @@ class PostgreSQL(Engine):
             return await self._once(kind, work)
 
     async def _once(self, kind: Kind, work: Callable[[Connection], T]) -> T:
-        if kind == "read":
-            async with self._reader.connect() as connection:
-                return await connection.run_sync(work)
-        async with self._writer.begin() as connection:
-            return await connection.run_sync(work)
+        async with (self._reader if kind == "read" else self._writer).connect() as connection:
+            return await connection.run_sync(_whole, work)
 
     def _connected(self, _: Any, record: Any) -> None:
         record.info["generation"] = self._generation
@@ -91,3 +93,9 @@ class PostgreSQL(Engine):
         # Disposing of a pool instead would leave those that are in use to the garbage collector.
         if record.info["generation"] != self._generation:
             raise DisconnectionError("of an earlier time")
+
+
+def _whole(connection: Connection, work: Callable[[Connection], T]) -> T:
+    # Begun and committed in here: each step from outside would be a greenlet of its own.
+    with connection.begin():
+        return work(connection)

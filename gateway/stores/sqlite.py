@@ -53,12 +53,11 @@ class _Lane:
         self._patience = settings.timeout
         self._threads = Threads(size, log)
         self._idle: list[_Held] = []
-        # SQLite's own wait for other processes' locks ends before the deadline does, so that its error is the one told.
-        wait = {"timeout": settings.timeout * 0.8, "check_same_thread": False}
         self._engine = create_engine(
             location.url,
             poolclass=NullPool,  # connections stay open here: going through a pool costs as much as a statement
-            connect_args=wait,
+            # SQLite's own wait for others' locks ends before the deadline does, so that its error is the one told.
+            connect_args={"timeout": settings.timeout * 0.8, "check_same_thread": False},
             **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
         )
         event.listen(self._engine, "connect", _set_up)
@@ -74,7 +73,7 @@ class _Lane:
 
     async def aclose(self) -> None:
         await self._threads.drain(self._patience)
-        if not self._threads:
+        if len(self._threads) == 0:
             await self._threads.run(self._close)
         self._threads.close()
 
