@@ -176,12 +176,12 @@ def endless(connection: Connection) -> None:
     connection.execute(text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"))
 
 
-async def test_statements_without_an_end_are_broken_off_and_undone(database_url: str, hurried: None) -> None:
+async def test_statements_without_an_end_are_broken_off_and_undone(tmp_path: Path, hurried: None) -> None:
     def add(connection: Connection) -> None:
         connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (500, 0)"))
         endless(connection)
 
-    async with opened(database_url, timeout=0.5) as database:
+    async with opened(f"sqlite:///{tmp_path / 'gateway.db'}", timeout=0.5) as database:
         asked = *(database.read(endless) for _ in range(10)), database.write(add)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
