@@ -140,7 +140,7 @@ class Database:
         self._losses = Counter("gateway_database_losses", "Times the database was lost.", registry=registry)
         self._up = Gauge("gateway_database_up", "Whether the database answers (1) or not (0).", registry=registry)
         # 18 MB and a quarter of a second, only where something is kept; a thread, since requests may be served.
-        engine = await self._env.threads.run(_engine, self.location, self.settings, self._env.tasks, self._env.log)
+        engine = await self._env.threads.run(_engine, self.location, self.settings, self._env.log)
         error = await self._trouble(engine)
         self._engine = engine
         if error is None:
@@ -193,7 +193,7 @@ class Database:
         return None
 
 
-def _engine(location: Location, settings: DatabaseSettings, tasks: Tasks, log: logging.Logger) -> "Engine":
+def _engine(location: Location, settings: DatabaseSettings, log: logging.Logger) -> "Engine":
     # Heavy, see above: each only where it is used.
     if location.dialect == "sqlite":
         from gateway.stores.sqlite import SQLite  # noqa: PLC0415
@@ -201,7 +201,7 @@ def _engine(location: Location, settings: DatabaseSettings, tasks: Tasks, log: l
         return SQLite(location, settings, log)
     from gateway.stores.postgresql import PostgreSQL  # noqa: PLC0415
 
-    return PostgreSQL(location, settings, tasks)
+    return PostgreSQL(location, settings, log)
 
 
 def said(error: Exception, timeout: float) -> str:

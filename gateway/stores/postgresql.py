@@ -1,6 +1,7 @@
 """PostgreSQL by way of SQLAlchemy and asyncpg: a pool of connections."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,9 +20,9 @@ T = TypeVar("T")
 class PostgreSQL(Engine):
     """A pool of connections, made as they are needed. Its protocol runs in the loop, and work in a greenlet there."""
 
-    def __init__(self, location: Location, settings: DatabaseSettings, tasks: Tasks) -> None:
+    def __init__(self, location: Location, settings: DatabaseSettings, log: logging.Logger) -> None:
         self._timeout = settings.timeout
-        self._tasks = tasks
+        self._tasks = Tasks(log)
         self._generation = 0
         self._writer = create_async_engine(
             location.url,
@@ -58,7 +59,8 @@ class PostgreSQL(Engine):
         self._generation += 1
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, after what is under way: it may be of callers that are gone."""
+        await self._tasks.drain(self._timeout * 2)  # each has a deadline, and may have to end its connection then
         await self._writer.dispose()
 
     async def _answer(self, kind: Kind, work: Callable[[Connection], T], answer: "asyncio.Future[T]") -> None:

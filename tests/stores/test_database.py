@@ -230,6 +230,21 @@ async def test_what_is_under_way_when_it_closes_is_done(tmp_path: Path) -> None:
         assert 0 in await database.read(versions)
 
 
+async def test_what_a_caller_left_behind_is_done_before_it_closes(server: PostgresServer) -> None:
+    def add(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_sleep(0.2)"))
+        connection.execute(text("INSERT INTO gateway_schema (version, applied_at) VALUES (0, 0)"))
+
+    url = await server.database()
+    async with opened(url) as database:
+        writing = asyncio.get_running_loop().create_task(database.write(add))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await database.aclose()
+        async with opened(url) as after:
+            assert 0 in await after.read(versions)
+
+
 @pytest.mark.parametrize(
     ("given", "shown", "driver"),
     [
