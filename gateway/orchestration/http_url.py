@@ -23,6 +23,7 @@ _DECODED = 4
 _BASE = re.compile(r"(https?)://([^/?#]*)", re.IGNORECASE)
 _SIGNS = re.compile(r"(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=\[\]]|%[0-9A-Fa-f]{2})*")
 _WHOLE = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _READABLE = "%:/?#[]@!$&'()*+,;=~"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EXAMPLE = "a URL such as https://api.example.com/orders/{{ id }}"
@@ -43,8 +44,12 @@ class Target(NamedTuple):
         """Where a redirect leads (RFC 9110 section 10.2.2). Raises ValueError where it is no http or https URL."""
         if _CONTROL.search(location) or "\\" in location:
             raise ValueError("it holds signs that no URL has")
-        here = f"{self.origin.scheme}://{self.origin.host_header.decode()}{self.path}"
-        found = _WHOLE.fullmatch(urljoin(here, quote(location, safe=_READABLE)))
+        there = quote(location, safe=_READABLE)
+        if there.startswith("//"):
+            there = f"{self.origin.scheme}:{there}"
+        elif not _SCHEME.match(there):  # what has one stands for itself; others would read `http:///x` as a path
+            there = urljoin(f"{self.origin.scheme}://{self.origin.host_header.decode()}{self.path}", there)
+        found = _WHOLE.fullmatch(there)
         if found is None:
             raise ValueError("it is no http or https URL")
         path = (found[3] or "/") + (found[4] or "")
