@@ -14,6 +14,8 @@ from gateway.wire.verbatim import INVALID
 
 TIMEOUT = 30.0
 """Seconds that a request may take whose step says nothing of its own, redirects and the whole answer included."""
+CONNECT = 10.0
+"""Seconds of them that connecting may take."""
 _WESTERN = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"})
 
 

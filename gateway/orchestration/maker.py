@@ -9,7 +9,7 @@ from gateway.orchestration.condition import compile_condition
 from gateway.orchestration.function import Custom, Function
 from gateway.orchestration.http_outbound import Outbound, Terms
 from gateway.orchestration.http_request import Request
-from gateway.orchestration.http_step import TIMEOUT, HttpStep
+from gateway.orchestration.http_step import CONNECT, TIMEOUT, HttpStep
 from gateway.orchestration.http_url import compile_url
 from gateway.orchestration.map import Mapped
 from gateway.orchestration.model import Handed, Messages, ModelCall, Prompted
@@ -115,9 +115,9 @@ class Maker:
             None if http.json is None else self._value(http.json, f"{place}.json"),
             None if http.body is None else self.render(http.body, f"{place}.body"),
         )
-        wait = Duration(seconds)
         terms = Terms(
-            Timeouts(connect=wait, first_byte=wait, idle=wait),
+            # What bounds it all is the step's patience.
+            Timeouts(connect=Duration(min(CONNECT, seconds)), idle=Duration(2 * seconds)),
             int(http.max_size),
             http.follow,
             frozenset(range(200, 300) if http.expect is None else http.expect),
