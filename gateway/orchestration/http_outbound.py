@@ -61,7 +61,6 @@ class Outbound:
                     raise _wrong(sent, f"redirects more than {terms.follow} times (follow)")
                 sent = _redirected(sent, exchange.status, location)
                 left -= 1
-                exchange.finish()
             finally:
                 await exchange.aclose()
 

@@ -40,7 +40,6 @@ class Reach:
         Raises `Refused` where one of them may not be: a name that is half of it inside is not to be trusted.
         """
         site = Site(origin.scheme, origin.host, origin.port)
-        self.check(site)
         found = await resolved(origin.host, origin.port)
         for *_, address in found:
             if not self.admits(site, str(address[0])):
