@@ -97,8 +97,7 @@ async def _failed(exchange: Exchange, sent: Sent) -> UpstreamError:
             begun += piece
     except GatewayError:  # the status is what counts
         pass
-    # The excerpt is cut last, so that no secret is cut in two.
-    text = sent.without_secrets(begun[: 16 * _EXCERPT].decode(errors="replace"))
+    text = sent.without_secrets(begun[: 16 * _EXCERPT].decode(errors="replace"))  # before it is cut short
     text = _UNPRINTABLE.sub(" ", text).strip()[:_EXCERPT]
     status = exchange.status
     return _wrong(sent, f"answered {status}" + (f": {text}" if text else ""), status in _PASSING or status >= 500)

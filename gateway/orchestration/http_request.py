@@ -60,9 +60,13 @@ class Sent(NamedTuple):
         return sent
 
     def without_secrets(self, text: str) -> str:
-        """A text that came back, without what this request sent in its headers and query."""
-        for word in sorted(self._words(), key=len, reverse=True):
+        """The beginning of a text that came back, without what this request sent in its headers and query."""
+        words = sorted(self._words(), key=len, reverse=True)
+        for word in words:
             text = text.replace(word, "…")
+        for word in words:  # of which the text may hold the beginning at its end
+            ends = (length for length in range(len(word) - 1, 0, -1) if text.endswith(word[:length]))
+            text = text[: len(text) - next(ends, 0)]
         return text
 
     def _words(self) -> Iterator[str]:
@@ -115,12 +119,12 @@ def _texts(value: object) -> list[str]:
 
 def _line(name: str, value: str) -> bytes:
     """A header's line. Raises `InvalidRequest` where the value could break out of it."""
+    if len(value) > LONGEST:
+        raise refused(f"the value of header {name!r} becomes longer than {LONGEST} characters")
     try:
         line, text = name.encode(), value.strip().encode()
         check_header(line, text)
     except ValueError:  # and half a character
         told = f"the value of header {name!r} holds a line break or another sign that no header has"
         raise refused(told) from None
-    if len(text) > LONGEST:
-        raise refused(f"the value of header {name!r} becomes longer than {LONGEST} characters")
     return b"%b: %b\r\n" % (line, text)

@@ -80,6 +80,10 @@ class Url(Reader):
             raise refused(f"the path and query become longer than {LONGEST} characters")
         return Target(self.origin, whole)
 
+    def climbs(self) -> bool:
+        """Whether a part of the path that stands in the file leads out of those before it."""
+        return any(_climbs(unquote(piece)) for piece, *more in self._segments if isinstance(piece, str) and not more)
+
     def _filled(self, segment: Sequence[Piece], names: Mapping[str, Any]) -> str:
         """What stands between two slashes."""
         if len(segment) == 1 and isinstance(segment[0], str):
@@ -93,6 +97,8 @@ class Url(Reader):
 
 def quoted(value: str) -> str:
     """A value as it may stand in a URL: nothing in it ends its place. Raises `InvalidRequest`."""
+    if len(value) > LONGEST:
+        raise refused(f"a value is longer than {LONGEST} characters")
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:
@@ -133,7 +139,7 @@ def compile_url(source: str, place: str) -> Url:
         if isinstance(piece, str):
             _check_literal(piece, source, place)
     url = Url(origin, pieces)
-    if any(_climbs(unquote(text)) for text in _literals(url)):
+    if url.climbs():
         raise _wrong(place, "a part of the path is '.' or '..'", "the path that is meant", source, "write it out")
     return url
 
@@ -157,12 +163,6 @@ def _check_literal(text: str, source: str, place: str) -> None:
     if not _SIGNS.fullmatch(text):
         known = "letters, digits, and -._~:/?@!$&'()*+,;=[]%"
         raise _wrong(place, "it has signs that no URL has", known, source, "percent-encode them: a space is %20")
-
-
-def _literals(url: Url) -> Iterator[str]:
-    for segment in url._segments:
-        if len(segment) == 1 and isinstance(segment[0], str):
-            yield segment[0]
 
 
 def _wrong(place: str, told: str, expected: str, source: str, cure: str = "") -> ConfigError:
@@ -198,8 +198,6 @@ def _check(segment: str) -> None:
     """Hold what stands between two slashes against what servers make another path of."""
     if not segment:
         raise refused("a part of the URL's path is empty")
-    if len(segment) > LONGEST:
-        raise refused(f"a part of the URL's path becomes longer than {LONGEST} characters")
     if _CONTROL.search(segment):
         raise refused("a part of the URL's path holds a line break (`trim` takes it off) or another control sign")
     if _climbs(segment):
@@ -208,6 +206,8 @@ def _check(segment: str) -> None:
 
 def _climbs(text: str) -> bool:
     """Whether there is a step to another directory in it, for a server that decodes once more, or several times."""
+    if len(text) > LONGEST:  # it is refused for that
+        return False
     for _ in range(_DECODED):
         if any(part.strip() in (".", "..") for part in re.split(r"[/\\;]", text)):
             return True

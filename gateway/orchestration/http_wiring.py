@@ -11,7 +11,6 @@ from gateway.orchestration.settings import Http
 from gateway.upstream import check_header
 from gateway.upstream.addresses import kind_of
 
-_NO_BODY = ("GET",)
 _HOSTS = "orchestrator.http_hosts"
 _OURS = ("host", "accept-encoding")
 
@@ -21,9 +20,8 @@ def http_problems(http: Http, place: str) -> Iterator[Problem]:
     bodies = [name for name in ("json", "body") if getattr(http, name) is not None]
     if len(bodies) > 1:
         yield Problem(f"{place}.body", "stands beside `json`", "one of the two", "both", "take one out")
-    elif bodies and http.method in _NO_BODY:
-        told = f"a {http.method} sends nothing"
-        yield Problem(f"{place}.{bodies[0]}", told, "another method", http.method, "write `method: POST`")
+    elif bodies and http.method == "GET":
+        yield Problem(f"{place}.{bodies[0]}", "a GET sends nothing", "another method", "GET", "write `method: POST`")
     names: set[str] = set()
     for name, value in http.headers.items():
         at = f"{place}.headers.{name}"

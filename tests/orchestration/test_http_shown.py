@@ -70,6 +70,14 @@ def test_nor_does_check_tell_one(file: Path) -> None:
     assert "s3cret" not in told("check")
 
 
+def test_diff_tells_that_a_header_changed_and_not_how(file: Path) -> None:
+    Path("new.yaml").write_text(FILE.replace("literal-s3cret", "other-s3cret").replace("orders/", "order/"))
+    result = CliRunner().invoke(main, ["diff", "gateway.yaml", "new.yaml"])
+    assert "chain:c: steps.order.http.url changed" in result.output
+    assert "chain:c: steps.order.http.headers.X-User changed" in result.output
+    assert "s3cret" not in result.output
+
+
 def test_what_is_shown_is_not_what_runs(file: Path) -> None:
     gateway = Gateway.load(file, VARIABLES)
     told("explain", "chain:c", "--json")

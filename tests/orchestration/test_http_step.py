@@ -6,12 +6,15 @@ import json
 import logging
 import zlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
+from openai import APIStatusError, AsyncOpenAI
 
 from gateway.orchestration import maker
 from gateway.seam import GatewayError
+from gateway.testing import serve
 from tests.orchestration.scripted import user, world
 from tests.orchestration.sites import Peer, Upstream, answering, failure, until
 
@@ -236,6 +239,21 @@ async def test_what_is_secret_is_not_told(site: Upstream, caplog: pytest.LogCapt
     assert peer.requests[0][0].count(b"s3cret") == 4
 
 
+@pytest.mark.parametrize("cut", range(100, 130))
+async def test_not_even_half_a_secret_is_told(site: Upstream, cut: int) -> None:
+    """Where what has come when the answer is looked at ends within it."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        said = ("." * 210 + "s3cret-key-of-many-letters")[: cut + 110].encode()
+        await peer.send(b"HTTP/1.1 500 Oh\r\ncontent-length: 9999\r\n\r\n" + b"\n" * 100 + said[100:])
+        await peer.gone()
+
+    site.script = script
+    async with world(**simple(site, headers={"authorization": "Bearer s3cret-key-of-many-letters"})) as w:
+        assert "s3cr" not in (await failure(w)).message
+
+
 async def test_what_may_pass_is_tried_again(site: Upstream) -> None:
     site.script = answering(plain("busy", 503), plain("busy", 429), plain("ok"))
     blocks = row(site, "{{ f }}", more={"retry": {"attempts": 3, "wait": 0}})
@@ -407,7 +425,29 @@ async def test_many_at_one_time(site: Upstream) -> None:
     assert len(site.peers) <= 20
 
 
-# As nodes and branches
+# As nodes and branches, and at the door
+
+
+async def test_clients_get_what_it_says(site: Upstream) -> None:
+    """Over HTTP, on uvloop: the answer whole and streamed, and a failure in OpenAI's shape."""
+    site.script = answering(of_json({"a": 1}), of_json({"a": 1}), plain("Not here.", 404))
+    config = {"providers": {"mock": {}}, **simple(site, "/{{ input }}")}
+    with serve(config) as served:
+        async with AsyncOpenAI(base_url=served.base_url, api_key="none", max_retries=0) as client:
+            ask = partial(client.chat.completions.create, model="chain:c")
+            whole = await ask(messages=[{"role": "user", "content": "x"}])
+            assert whole.choices[0].message.content == '{"a":1}'
+            chunks = [chunk async for chunk in await ask(messages=[{"role": "user", "content": "x"}], stream=True)]
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == '{"a":1}'
+            with pytest.raises(APIStatusError) as failed:
+                await ask(messages=[{"role": "user", "content": "x"}])
+            with pytest.raises(APIStatusError) as refused:
+                await ask(messages=[{"role": "user", "content": ".."}])
+    told = f"Step 'answer' of chain:c: 127.0.0.1:{site.port} answered 404: Not here."
+    assert failed.value.status_code == 502
+    assert failed.value.body == {"message": told, "type": "upstream_error", "param": None, "code": "http_status"}
+    assert (refused.value.status_code, refused.value.code) == (400, "http_value")
+    assert refused.value.type == "invalid_request_error"
 
 
 async def test_it_is_a_node_and_a_branch_like_any_other(site: Upstream) -> None:
