@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.components import Components, made
+from gateway.config.hosts import readable
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import VIRTUAL, Fallback, ModelEntry
 from gateway.config.schema import Config
@@ -19,7 +20,9 @@ _NODE = "a node: a class with `async def __call__(self, call, run)`"
 def workflows(config: Config, components: Components, notes: list[str], problems: list[Problem]) -> Workflows:
     """The chains and graphs; what is wrong is added to `problems`, and what does nothing yet to `notes`."""
     try:
-        read = read_workflows(config.chains, config.graphs, models(config), config.providers, _function(components))
+        hosts = readable(config.orchestrator.http_hosts)
+        functions = _function(components)
+        read = read_workflows(config.chains, config.graphs, models(config), config.providers, functions, hosts)
     except ConfigError as error:
         problems += error.problems
         return Workflows({}, {})

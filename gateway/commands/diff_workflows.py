@@ -7,7 +7,7 @@ from gateway.commands.words import duration
 
 Sentence = tuple[bool, str]
 """Whether a request may fail now, or be answered by another, and what is different."""
-_WHO_ANSWERS = frozenset(("type", "model", "chain", "graph", "function", "template", "start", "from", "to"))
+_WHO_ANSWERS = frozenset(("type", "model", "chain", "graph", "function", "template", "url", "start", "from", "to"))
 """Fields that say who answers, or in which order they are asked."""
 
 

@@ -9,6 +9,7 @@ from gateway.accounts.keys import Key
 from gateway.build import Gateway
 from gateway.commands.description import DEFAULT_TIMEOUTS, RINGS, Description, Layer, Model, describe, plain
 from gateway.commands.words import columns, duration, size, timeouts
+from gateway.orchestration.http_shown import discreet
 from gateway.orchestration.mermaid import mermaid
 from gateway.orchestration.outline import outline, summary
 from gateway.orchestration.settings import Chain, Graph
@@ -33,12 +34,14 @@ def explain(gateway: Gateway, name: str | None = None, as_json: bool = False, as
 
 
 def _workflows(gateway: Gateway) -> dict[str, Chain | Graph]:
-    """The chains and graphs by the names that callers ask for."""
+    """The chains and graphs by the names that callers ask for, as they may be shown."""
     read = gateway.workflows
     if read is None:
         return {}
-    chains = {f"chain:{name}": chain for name, chain in read.chains.items()}
-    return {**chains, **{f"graph:{name}": graph for name, graph in read.graphs.items()}}
+    variables = gateway.config.positions.hidden
+    chains = {f"chain:{name}": discreet(chain, f"chains.{name}", variables) for name, chain in read.chains.items()}
+    graphs = {f"graph:{name}": discreet(graph, f"graphs.{name}", variables) for name, graph in read.graphs.items()}
+    return {**chains, **graphs}
 
 
 def _workflow(gateway: Gateway, name: str, as_json: bool, as_mermaid: bool) -> str:

@@ -65,6 +65,8 @@ def _needs(problem: Problem) -> tuple[str, ...]:
     block = _block(problem)
     if block in ("chains", "graphs") and problem.place.endswith(".model"):
         return "models", "providers"
+    if block in ("chains", "graphs") and problem.place.endswith(".http.url"):
+        return ("orchestrator",)
     return _NEEDS.get(block, ())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from gateway.config.hosts import Allowed
 from gateway.config.problems import Problem
 from gateway.config.routing import VIRTUAL, Fallback, ModelEntry
 from gateway.config.schema import Config
@@ -18,6 +19,7 @@ def broken_rules(config: Config) -> Iterator[Problem]:
     yield from _unknown_prices(config)
     yield from _ambiguous_names(config)
     yield from _uncounted_limits(config)
+    yield from _misspelt_hosts(config)
 
 
 def _unreachable_providers(config: Config) -> Iterator[Problem]:
@@ -126,3 +128,14 @@ def _uncounted_limits(config: Config) -> Iterator[Problem]:
                     "state: memory",
                     "set state, or take one worker",
                 )
+
+
+def _misspelt_hosts(config: Config) -> Iterator[Problem]:
+    """Entries that name no host."""
+    for number, entry in enumerate(config.orchestrator.http_hosts):
+        place = f"orchestrator.http_hosts[{number}]"
+        text, at = (entry, place) if isinstance(entry, str) else (entry.host, f"{place}.host")
+        try:
+            Allowed.parse(entry)
+        except ValueError as error:
+            yield Problem(at, "", str(error).removeprefix("expected "), shown(text))

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.config.attach import Attach, Grace
 from gateway.config.database import DatabaseSettings, DatabaseUrl
+from gateway.config.hosts import HttpHost
 from gateway.config.positions import Positions
 from gateway.config.routing import Count, ModelEntry, ModelName, Name
 from gateway.config.state import RedisSettings
@@ -167,8 +168,8 @@ class Orchestrator(Settings):
     """false: nothing is counted, and `/metrics` is not there."""
     enable_tracing: bool = False
     """Whether calls are traced."""
-    http_hosts: list[str] = []
-    """Hosts that steps of chains and graphs may call."""
+    http_hosts: list[Name | HttpHost] = []
+    """Hosts that `http` steps of chains and graphs may call."""
 
 
 class Use(dict[str, Any]):

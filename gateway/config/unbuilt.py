@@ -21,7 +21,7 @@ def unbuilt(config: Config) -> list[str]:
 def _orchestrator(given: Orchestrator) -> Iterator[str]:
     default = Orchestrator()
     for field in given.__struct_fields__:
-        if field in ("enable_tracing", "http_hosts") and getattr(given, field) != getattr(default, field):
+        if field == "enable_tracing" and getattr(given, field) != getattr(default, field):
             yield f"orchestrator.{field}"
 
 

@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gateway.config.hosts import readable
 from gateway.config.schema import Orchestrator
 from gateway.orchestration.chain import Alone, Case, FirstMatch, Flow, InRow, Link
 from gateway.orchestration.dispatcher import Dispatcher
 from gateway.orchestration.graph import CONTINUE, Graph, Node
+from gateway.orchestration.http_outbound import Outbound
+from gateway.orchestration.http_reach import Reach
 from gateway.orchestration.maker import Find, Maker
 from gateway.orchestration.memory import Remembering
 from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
@@ -40,7 +43,10 @@ _ALONE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
 
 
 class Assembly:
-    """All chains and graphs of a configuration: `models` by name (`chain:polish`), `nodes` of one's own by place."""
+    """All chains and graphs of a configuration: `models` by name (`chain:polish`).
+
+    `nodes` is what they consist of that has a start or an end of its own, with its place.
+    """
 
     def __init__(
         self,
@@ -57,13 +63,14 @@ class Assembly:
         self.nodes: list[tuple[str, Any]] = []
         self._env = env
         self._default_timeout = bounds.default_timeout
+        outbound = Outbound(Reach(readable(bounds.http_hosts)))
         slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
         for name, chain in chains.items():
-            maker = Maker(find)
+            maker = Maker(find, outbound)
             self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker, conversations), maker, slots)
         slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
         for name, graph in graphs.items():
-            maker = Maker(find)
+            maker = Maker(find, outbound)
             self._add(f"graph:{name}", graph, _graph(graph, f"graphs.{name}", maker), maker, slots)
 
     def before(self, models: Handler) -> Handler:

@@ -7,16 +7,21 @@ from typing import Any
 from gateway.orchestration.chain import Holds
 from gateway.orchestration.condition import compile_condition
 from gateway.orchestration.function import Custom, Function
+from gateway.orchestration.http_outbound import Outbound, Terms
+from gateway.orchestration.http_request import Request
+from gateway.orchestration.http_step import CONNECT, TIMEOUT, HttpStep
+from gateway.orchestration.http_url import compile_url
 from gateway.orchestration.map import Mapped
 from gateway.orchestration.model import Handed, Messages, ModelCall, Prompted
 from gateway.orchestration.response_format import wire_format
-from gateway.orchestration.settings import Work
+from gateway.orchestration.settings import Http, Work
 from gateway.orchestration.shape import shape_of
 from gateway.orchestration.step import Step, Tried
 from gateway.orchestration.template import compile as compile_template
 from gateway.orchestration.template import compile_value
 from gateway.orchestration.work import Filled, Render, Value
 from gateway.orchestration.work import Work as Doing
+from gateway.seam import Duration, Timeouts
 
 Find = Callable[[str, str], Any]
 """The function, or the node of one's own, that a name at a place stands for. Raises `ConfigError`."""
@@ -27,11 +32,14 @@ NODE = ("call", "run")
 class Maker:
     """Makes the steps of one chain or graph.
 
-    Afterwards `needs` are the names that their templates read, `nodes` those of one's own, with their places.
+    Afterwards `needs` are the names that their templates read, `nodes` what has a start or an end of its own, with its
+    place.
     """
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, find: Find, outbound: Outbound) -> None:
+        """`outbound` sends what `http` steps ask for."""
         self._find = find
+        self._outbound = outbound
         self.needs: set[str] = set()
         self.nodes: list[tuple[str, Any]] = []
 
@@ -76,6 +84,8 @@ class Maker:
             doing = Filled(self.render(work.template, f"{place}.template"))
         elif work.function is not None:
             doing = self._function(work.function, work.args, name, place)
+        elif work.http is not None:
+            doing = self._http(work.http, work.timeout or TIMEOUT, f"{place}.http")
         else:
             doing = self._call(work, name, place, inherits)
         return doing if work.retry is None else Tried(doing, work.retry.attempts, work.retry.wait)
@@ -92,6 +102,27 @@ class Maker:
             self.nodes.append((f"{place}.function", found))
             return Custom(step, found, values)
         return Function(name, found, values, blocks=not inspect.iscoroutinefunction(found))
+
+    def _http(self, http: Http, seconds: float, place: str) -> HttpStep:
+        self.nodes.append((place, self._outbound))
+        url = compile_url(http.url, f"{place}.url")
+        self.needs |= url.variables
+        request = Request(
+            http.method,
+            url,
+            {name: self.render(value, f"{place}.headers.{name}") for name, value in http.headers.items()},
+            self._values(http.query, f"{place}.query"),
+            None if http.json is None else self._value(http.json, f"{place}.json"),
+            None if http.body is None else self.render(http.body, f"{place}.body"),
+        )
+        terms = Terms(
+            # What bounds it all is the step's patience.
+            Timeouts(connect=Duration(min(CONNECT, seconds)), idle=Duration(2 * seconds)),
+            int(http.max_size),
+            http.follow,
+            frozenset(range(200, 300) if http.expect is None else http.expect),
+        )
+        return HttpStep(request, self._outbound, terms, seconds)
 
     def _call(self, work: Work, name: str, place: str, inherits: bool) -> ModelCall:
         kind = "model" if work.model is not None else "chain" if work.chain is not None else "graph"

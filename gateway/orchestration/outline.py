@@ -61,8 +61,7 @@ def _body(workflow: Chain | Graph) -> list[str]:
 
 def told(work: Work) -> str:
     """What a step does, in a line."""
-    kind = kind_of(work)
-    words = [f"template {shortened(work.template or '')}" if kind == "template" else f"{kind} {getattr(work, kind)}"]
+    words = _done(work)
     source = work.prompt if work.prompt is not None else work.input
     if source is not None:
         words.append(shortened(source))
@@ -81,6 +80,23 @@ def told(work: Work) -> str:
     if work.default is not None:
         words.append("else its default")
     return ", ".join(words)
+
+
+def _done(work: Work) -> list[str]:
+    """The words for what is done, without what it is done with."""
+    kind = kind_of(work)
+    if work.template is not None:
+        return [f"template {shortened(work.template)}"]
+    if work.http is None:
+        return [f"{kind} {getattr(work, kind)}"]
+    http = work.http
+    words = [f"http {http.method} {http.url.partition('?')[0]}"]
+    for what, names in (("query", http.query), ("headers", http.headers)):
+        if names:
+            words.append(f"{what} {', '.join(names)}")
+    if http.json is not None or http.body is not None:
+        words.append("sends JSON" if http.json is not None else "sends text")
+    return words
 
 
 def shortened(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.seam.settings import Duration, Settings
+from gateway.seam.settings import Duration, Settings, Size
 
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -74,11 +74,38 @@ class Message(Settings):
     """A template of its text."""
 
 
+class Http(Settings):
+    """A request to a host that `orchestrator.http_hosts` names.
+
+    Its output is what the answer holds: of JSON the value, of anything else the text. Any answer that is not of
+    `expect` is a failure.
+    """
+
+    url: Name
+    """Where to; its path and query are templates, and no value can leave its place in them."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    """What is done there."""
+    headers: dict[str, str] = {}
+    """Headers of the request, by name; their values are templates, and are shown nowhere."""
+    query: dict[str, Value] = {}
+    """What is added to the URL's query; texts are templates, a list is a name that stands several times."""
+    json: Value = None
+    """What is sent, as JSON; texts are templates, and one that is `{{ … }}` alone keeps its type."""
+    body: str | None = None
+    """A template of what is sent, in the place of `json`."""
+    max_size: Size = Size(2**20)
+    """How long the answer may be, decoded."""
+    follow: Annotated[int, Meta(ge=0, le=5)] = 0
+    """How many redirects are followed, to hosts that may be called."""
+    expect: Annotated[list[Annotated[int, Meta(ge=200, le=599)]], Meta(min_length=1)] | None = None
+    """The statuses that are no failure; absent: 200 to 299."""
+
+
 class Work(Settings):
-    """What a step does: exactly one of `model`, `chain`, `graph`, `template`, `function`.
+    """What a step does: exactly one of `model`, `chain`, `graph`, `template`, `function`, `http`.
 
     Its output is the answer's text; with `response_format`, what the text holds as JSON; of a function, what it
-    returns; with `map`, the list of all.
+    returns; of `http`, what the answer holds; with `map`, the list of all.
     """
 
     model: Name | None = None
@@ -91,6 +118,8 @@ class Work(Settings):
     """Fills in this template; no model is called."""
     function: Name | None = None
     """Calls this Python function: `shop:find_order` is `find_order` of `plugins/shop.py`."""
+    http: Http | None = None
+    """Sends this request."""
 
     system: str | None = None
     """A template of the model's instructions."""

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.config.convert import convert, typed
+from gateway.config.hosts import Allowed
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.words import near, shown
 from gateway.orchestration.chain_wiring import chain_problems
 from gateway.orchestration.graph_wiring import graph_problems
+from gateway.orchestration.http_reach import Reach
 from gateway.orchestration.settings import (
     CHAINS,
     Chain,
@@ -38,11 +40,13 @@ def read_workflows(
     models: Mapping[str, Sequence[str]],
     providers: Iterable[str],
     function: Callable[[str, str], Any],
+    hosts: Iterable[Allowed] = (),
 ) -> Workflows:
     """The chains and graphs that are written there. Raises `ConfigError` with all that is wrong, in all of them.
 
     `models` are the names that the configuration gives to models, with what each leads to; `providers` are its
-    providers; `function` finds the function that a name stands for, and is handed the place where it stands.
+    providers; `function` finds the function that a name stands for, and is handed the place where it stands; `hosts`
+    are those that `http` steps may call.
     """
     problems: list[Problem] = []
     read = Workflows({}, {})
@@ -52,7 +56,7 @@ def read_workflows(
     for name, entry in graphs.items():
         with _Told(problems):
             read.graphs[name] = _read(entry, Graph, f"graphs.{name}")
-    known = Known(models, tuple(providers), frozenset(chains), frozenset(graphs), function)
+    known = Known(models, tuple(providers), frozenset(chains), frozenset(graphs), function, Reach([*hosts]))
     for kind, names in (("chains", chains), ("graphs", graphs)):
         problems += (problem for name in names for problem in _name_problems(name, f"{kind}.{name}"))
     for name, chain in read.chains.items():

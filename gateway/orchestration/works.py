@@ -7,15 +7,18 @@ from typing import Any, NamedTuple
 
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.words import near, shown
+from gateway.orchestration import http_wiring
 from gateway.orchestration.condition import compile_condition
+from gateway.orchestration.http_reach import Reach
+from gateway.orchestration.http_url import compile_url
 from gateway.orchestration.names import ANYTHING, TEXT, Names, Shape, own_name
 from gateway.orchestration.program import Reader, parsed
 from gateway.orchestration.response_format import fields, format_problems
-from gateway.orchestration.settings import Params, Work
+from gateway.orchestration.settings import Http, Params, Work
 from gateway.orchestration.template import alone, compile_value
 from gateway.orchestration.template import compile as compile_template
 
-KINDS = ("model", "chain", "graph", "template", "function")
+KINDS = ("model", "chain", "graph", "template", "function", "http")
 """What a step may be."""
 _MODEL_CALL = ("system", "prompt", "messages", "params", "response_format")
 _BELONGS = {
@@ -40,6 +43,8 @@ class Known(NamedTuple):
     graphs: frozenset[str]
     function: Callable[[str, str], Any]
     """The function that a name stands for at a place; raises `ConfigError`."""
+    reach: Reach = Reach(())
+    """Where `http` steps may go."""
 
 
 def kind_of(work: Work) -> str:
@@ -92,6 +97,8 @@ def work_problems(work: Work, place: str, names: Names, known: Known) -> Iterato
         yield from format_problems(work.response_format, f"{place}.response_format")
     if work.function is not None:
         yield from _function_problems(work, place, known)
+    if work.http is not None:
+        yield from _http_problems(work.http, f"{place}.http", inner, known)
 
 
 def _belonging(work: Work, place: str, kind: str) -> Iterator[Problem]:
@@ -159,12 +166,16 @@ def _texts(work: Work, place: str) -> Iterator[tuple[str, str]]:
             yield f"{place}.{name}", source
     for number, message in enumerate(work.messages or ()):
         yield f"{place}.messages[{number}].content", message.content
+    if work.http is not None:
+        yield from http_wiring.texts(work.http, f"{place}.http")
 
 
 def _values(work: Work, place: str) -> Iterator[tuple[str, Any]]:
     for name in ("args", "inputs"):
         for key, value in (getattr(work, name) or {}).items():
             yield f"{place}.{name}.{key}", value
+    if work.http is not None:
+        yield from http_wiring.values(work.http, f"{place}.http")
 
 
 def text_problems(source: str, place: str, names: Names) -> Iterator[Problem]:
@@ -184,6 +195,18 @@ def _compiled(compiled: Callable[[], Reader], place: str, names: Names) -> Itera
         yield from error.problems
     else:
         yield from names.problems(reader.reads, place)
+
+
+def _http_problems(http: Http, place: str, names: Names, known: Known) -> Iterator[Problem]:
+    yield from http_wiring.http_problems(http, place)
+    at = f"{place}.url"
+    try:
+        url = compile_url(http.url, at)
+    except ConfigError as error:
+        yield from error.problems
+        return
+    yield from names.problems(url.reads, at)
+    yield from http_wiring.reach_problems(url, at, known.reach)
 
 
 def _function_problems(work: Work, place: str, known: Known) -> Iterator[Problem]:

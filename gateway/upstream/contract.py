@@ -1,10 +1,14 @@
 """What callers hold: a client that sends, and the exchange that it brings."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.seam.timeouts import Timeouts
 from gateway.upstream.origin import Origin
+
+Dial = Callable[[Origin], Awaitable[socket.socket]]
+"""Connects to an origin: the socket is non-blocking. Raises OSError, socket.gaierror, or a GatewayError to refuse."""
 
 
 class Exchange(Protocol):

@@ -19,9 +19,17 @@ async def connected_socket(host: str, port: int) -> socket.socket:
     its own. Raises OSError where no address can be reached (the first address's error), socket.gaierror where the name
     does not resolve.
     """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return await _Race(loop, alternating(found)).winner()
+    return await raced(await resolved(host, port))
+
+
+async def resolved(host: str, port: int) -> Sequence[AddressInfo]:
+    """The addresses of a host. Raises socket.gaierror where the name does not resolve."""
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+async def raced(found: Sequence[AddressInfo]) -> socket.socket:
+    """Connect to whichever of these addresses answers first. Raises OSError where none does."""
+    return await _Race(asyncio.get_running_loop(), alternating(found)).winner()
 
 
 def alternating(found: Sequence[AddressInfo]) -> list[AddressInfo]:

@@ -4,6 +4,7 @@ import ssl
 from typing import cast
 
 from gateway.seam.timeouts import Timeouts
+from gateway.upstream.contract import Dial
 from gateway.upstream.exchange import NativeExchange
 from gateway.upstream.failure import Failure, client_closed
 from gateway.upstream.origin import Origin
@@ -15,11 +16,13 @@ from gateway.upstream.trust import tls_context
 class NativeClient:
     """Keeps a pool for each scheme, host and port (see contract.Client).
 
-    Raises ValueError where the settings' `ca_file` cannot be read.
+    `dial` connects, where not to any address that a host's name has: who may not go everywhere decides there, once
+    the name is resolved. Raises ValueError where the settings' `ca_file` cannot be read.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, dial: Dial | None = None) -> None:
         self._settings = settings
+        self._dial = dial
         self._pools: dict[Origin, Pool] = {}  # by origin: those that differ in path only share a pool
         self._hosts: dict[tuple[str, str, int], Pool] = {}
         # Made when first needed; but a ca_file that is wrong must be told at the start.
@@ -55,7 +58,7 @@ class NativeClient:
         place = (origin.scheme, origin.host, origin.port)
         pool = self._hosts.get(place)
         if pool is None:
-            pool = self._hosts[place] = Pool(origin, self._settings, self._trust)
+            pool = self._hosts[place] = Pool(origin, self._settings, self._trust, self._dial)
         self._pools[origin] = pool
         return pool
 

@@ -9,6 +9,7 @@ from time import monotonic
 
 from gateway.seam.errors import Unavailable
 from gateway.upstream.connection import Connection
+from gateway.upstream.contract import Dial
 from gateway.upstream.dial import connected_socket
 from gateway.upstream.failure import ConnectFailed, ConnectTimeout, client_closed, exhausted
 from gateway.upstream.origin import Origin
@@ -20,14 +21,22 @@ class Pool:
 
     The connection used last is lent first, so that those not needed grow old and are closed. At most
     `max_connections` are open or being opened; whoever comes then waits, first come, first served: a connection or a
-    place that comes free goes to the first who waits, never to a newcomer.
+    place that comes free goes to the first who waits, never to a newcomer. `dial` connects, where not to any address
+    that the host's name has.
     """
 
-    def __init__(self, origin: Origin, settings: ClientSettings, trust: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        settings: ClientSettings,
+        trust: Callable[[], ssl.SSLContext],
+        dial: Dial | None = None,
+    ) -> None:
         self.address = origin.address
         self.settings = settings
         self._origin = origin
         self._trust = trust
+        self._socket = dial or _connected
         self._idle: dict[Connection, None] = {}  # the one used last is last
         self._open: set[Connection] = set()
         self._dialling: set[asyncio.Timeout] = set()
@@ -182,7 +191,7 @@ class Pool:
             async with limit:
                 self._dialling.add(limit)
                 try:
-                    return await self._shake_hands(loop, await connected_socket(self._origin.host, self._origin.port))
+                    return await self._shake_hands(loop, await self._socket(self._origin))
                 finally:
                     self._dialling.discard(limit)
         except TimeoutError:
@@ -240,3 +249,7 @@ class Pool:
             due = min(connection.expires for connection in self._idle)
             loop = next(iter(self._idle)).loop
             self._sweeper = loop.call_later(due - now + 0.01, self._sweep)
+
+
+async def _connected(origin: Origin) -> socket.socket:
+    return await connected_socket(origin.host, origin.port)

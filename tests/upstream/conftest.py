@@ -147,12 +147,12 @@ async def client():
     """Make clients: `client(max_connections=1)`. Each must leave no socket and no place taken."""
     made = []
 
-    def make(**settings):
+    def make(dial=None, **settings):
         if "max_body" in settings:
             settings["max_body"] = Size(settings["max_body"])
         if "keepalive" in settings:
             settings["keepalive"] = Duration(settings["keepalive"])
-        one = NativeClient(ClientSettings(**settings))
+        one = NativeClient(ClientSettings(**settings), dial)
         made.append(one)
         return one
 

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.seam.errors import UpstreamError
 from gateway.upstream import Origin
+from gateway.upstream.dial import connected_socket
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-One: 1\r\nx-one:  two \r\n\r\nhello"
 PACKED = gzip.compress(b"hello")
@@ -184,3 +185,29 @@ async def _error_of(coroutine):
     except Exception as error:
         return error
     raise AssertionError("no error")
+
+
+async def test_who_dials_decides_where_to(upstream, client, ask):
+    """One socket for each connection, dialled by whoever the client was given."""
+    server = await upstream(OK)
+    dialled = []
+
+    async def dial(origin):
+        dialled.append(origin)
+        return await connected_socket("127.0.0.1", server.port)
+
+    one = client(dial=dial)
+    origin = Origin.parse("http://elsewhere.invalid")
+    for _ in range(3):
+        assert await (await ask(one, origin)).whole() == b"hello"
+    assert dialled == [origin]
+
+
+async def test_who_dials_may_refuse(client, ask, pool_of):
+    async def dial(origin):
+        raise UpstreamError("Not there.", retryable=False)
+
+    one = client(dial=dial)
+    with pytest.raises(UpstreamError, match="Not there"):
+        await ask(one, Origin.parse("http://elsewhere.invalid"))
+    assert pool_of(one)._places == one._settings.max_connections
