@@ -1,0 +1,144 @@
+"""The arguments of a tool: what a model is told of them, and whether those that it gives may be used.
+
+A JSON schema (draft 2020-12, https://json-schema.org/draft/2020-12) describes them, one of the configuration or one that
+is made of a function's signature. What does not fit it never reaches the tool.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from msgspec import UNSET, UnsetType
+from referencing import Registry
+
+from gateway.config.problems import Problem
+from gateway.config.words import shown
+from gateway.orchestration.response_format import is_schema, kind_problems, object_schema, schema_problems
+from gateway.wire.verbatim import INVALID
+
+Schema = Mapping[str, Any]
+INPUT: Schema = object_schema({"input": "string"})
+"""The arguments of a tool that says nothing of them: one text."""
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_open = msgspec.json.Decoder().decode
+_REFERENCES = Registry()  # type: ignore[var-annotated]  # of no document but the schema itself
+_MOST_SHOWN = 500
+
+
+class Arguments:
+    """The arguments of one tool. `typed` makes of them what a function takes, and is part of whether they fit."""
+
+    def __init__(self, schema: Schema, typed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict) -> None:
+        self.schema = schema
+        self.typed = typed
+        self._validator = Draft202012Validator(schema, registry=_REFERENCES)
+
+    def read(self, source: str) -> dict[str, Any]:
+        """The arguments in a JSON text, an empty one being none. Raises ValueError where they may not be used."""
+        try:
+            value = _open(source) if source.strip() else {}
+        except INVALID as error:
+            raise ValueError(f"they are no JSON ({error}): {source[:_MOST_SHOWN]}") from error
+        if not isinstance(value, dict):
+            raise ValueError(f"they are no JSON object: {source[:_MOST_SHOWN]}")
+        try:
+            wrong = best_match(self._validator.iter_errors(value))
+            if wrong is not None:
+                raise ValueError(f"{wrong.json_path}: {wrong.message[:_MOST_SHOWN]}")
+            self.typed(value)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise ValueError(str(error)) from error
+        return value
+
+
+class Signature(NamedTuple):
+    """What a function takes from a model: the schema, and the struct that reads it."""
+
+    schema: Schema
+    struct: type[msgspec.Struct]
+
+    def typed(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's arguments, of the types that it names. Raises `msgspec.ValidationError`."""
+        read = msgspec.convert(arguments, self.struct)
+        return {name: value for name in read.__struct_fields__ if (value := getattr(read, name)) is not UNSET}
+
+
+def signature_of(function: Callable[..., Any], hidden: Collection[str] = ()) -> Signature:
+    """What a model must give to a function, `hidden` apart. Raises TypeError where its annotations do not say so."""
+    taken = {name: one for name, one in _named(function).items() if name not in hidden}
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except Exception as error:  # somebody's own names, which may not be there
+        raise TypeError(f"its annotations cannot be read: {error}") from error
+    bare = [name for name in taken if name not in hints]
+    if bare:
+        raise TypeError(f"{', '.join(map(repr, bare))} has no type")
+    fields: list[Any] = [
+        (name, hints[name]) if one.default is one.empty else (name, hints[name] | UnsetType, UNSET)
+        for name, one in taken.items()
+    ]
+    name = getattr(function, "__name__", "function")
+    struct = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+    (reference,), definitions = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    schema = definitions.pop(reference["$ref"].rpartition("/")[2])
+    del schema["title"]
+    for one in taken.values():
+        if _is_plain(one.default):
+            schema["properties"][one.name]["default"] = one.default
+    return Signature(schema | ({"$defs": definitions} if definitions else {}), struct)
+
+
+def takes(function: Callable[..., Any]) -> Callable[[str], bool]:
+    """Whether a function takes an argument of that name."""
+    every = any(one.kind is one.VAR_KEYWORD for one in _parameters(function).values())
+    return (lambda _: True) if every else _named(function).__contains__
+
+
+def needed(function: Callable[..., Any]) -> set[str]:
+    """The arguments without which a function cannot be called."""
+    return {name for name, one in _named(function).items() if one.default is one.empty}
+
+
+def schema_of(given: Mapping[str, Any]) -> Schema:
+    """The JSON schema of `parameters`, which may be the short form."""
+    return given if _in_full(given) else object_schema(given)
+
+
+def parameters_problems(given: Mapping[str, Any], place: str) -> Iterator[Problem]:
+    """What is wrong with `parameters`."""
+    if not _in_full(given):
+        for name, kind in given.items():
+            yield from kind_problems(kind, f"{place}.{name}")
+        return
+    found = list(schema_problems(given, place))
+    yield from found
+    if not found:
+        try:
+            Draft202012Validator.check_schema(given)
+        except SchemaError as error:
+            path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+            yield Problem(f"{place}{path}", error.message[:_MOST_SHOWN], "a JSON schema", shown(error.instance))
+
+
+def _in_full(given: Mapping[str, Any]) -> bool:
+    return is_schema(given) or dict(given) == {"type": "object"}
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # built in, without a signature
+        return {}
+
+
+def _named(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return {name: one for name, one in _parameters(function).items() if one.kind in _NAMED}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+

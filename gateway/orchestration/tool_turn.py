@@ -1,0 +1,104 @@
+"""One turn of a model that has tools: what it said, and what it calls.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object
+"""
+
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from gateway.seam import Chunk, UpstreamError
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object, open_objects
+
+_LEFT_OUT = frozenset({"role", "content", "tool_calls", "refusal", "annotations", "audio", "function_call"})
+"""Members of an answer's message that a request's message has in another form, or that say nothing to the model."""
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str = ""
+    arguments: str = ""
+
+
+class _Called(msgspec.Struct, gc=False):
+    id: str | None = None
+    type: str | None = None
+    function: _Function | None = None
+
+
+_called = msgspec.json.Decoder(_Called).decode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class ToolCall(NamedTuple):
+    """A call: its id, the tool's name, and the JSON text of its arguments; `source` is all that the model sent of it."""
+
+    id: str
+    name: str
+    arguments: str
+    source: Object
+
+    def sent(self) -> Object:
+        """The call as the model is shown it again. Arguments that are no JSON object, which servers refuse, are `{}`."""
+        function = open_object(encode(self.source["function"]))
+        try:
+            _object(self.arguments)
+        except INVALID:
+            function["arguments"] = Raw(b'"{}"')
+        return {**self.source, "id": self.id, "function": function}
+
+
+class Turn(NamedTuple):
+    """What a whole answer says: its `message`, unopened, and the calls of the gateway's tools, and of the client's."""
+
+    message: Object
+    ours: list[ToolCall]
+    theirs: list[Object]
+
+    @classmethod
+    def of(cls, answer: Chunk, tools: Collection[str], clients: Collection[str], used: set[str]) -> "Turn":
+        """Open an answer's first choice. `used` are the ids of earlier calls, to which its own are added.
+
+        A call without an id, or with one that another has, gets one. Raises `UpstreamError` where it is no answer.
+        """
+        try:
+            choices = open_objects(open_object(answer.raw).get("choices", b"[]"))
+            message: Object = open_object(choices[0]["message"]) if choices else {}
+            calls = message.get("tool_calls", NULL)
+            sources: list[Object] = [] if is_null(calls) else [dict(call) for call in open_objects(calls)]
+            ours, theirs = [], []
+            for source in sources:
+                call = _called(encode(source))
+                name = "" if call.function is None else call.function.name
+                if call.function is None or (name in clients and name not in tools):
+                    theirs.append(source)
+                else:
+                    ours.append(ToolCall(_id(call.id, used), name, call.function.arguments, source))
+        except (*INVALID, LookupError) as error:
+            raise UpstreamError(f"The provider's answer has tool calls that cannot be read: {error}") from error
+        return cls(message, ours, theirs)
+
+    def sent(self) -> Object:
+        """The message as the model is shown it again, with the calls of the gateway's tools, and all its reasoning."""
+        rest = {
+            name: value for name, value in self.message.items() if name not in _LEFT_OUT and not _says_nothing(value)
+        }
+        content = self.message.get("content", NULL)
+        return {"role": "assistant", "content": content, **rest, "tool_calls": [call.sent() for call in self.ours]}
+
+
+def result(call: ToolCall, text: str) -> Mapping[str, str]:
+    """The message that tells a model what a call brought."""
+    return {"role": "tool", "tool_call_id": call.id, "content": text}
+
+
+def _id(given: str | None, used: set[str]) -> str:
+    chosen = given if given and given not in used else f"call_{secrets.token_hex(12)}"
+    used.add(chosen)
+    return chosen
+
+
+def _says_nothing(value: Any) -> bool:
+    return bytes(value) in (b"null", b"[]", b"{}", b'""')
