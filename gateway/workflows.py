@@ -19,10 +19,12 @@ _NODE = "a node: a class with `async def __call__(self, call, run)`"
 def workflows(config: Config, components: Components, notes: list[str], problems: list[Problem]) -> Workflows:
     """The chains and graphs; what is wrong is added to `problems`, and what does nothing yet to `notes`."""
     try:
-        read = read_workflows(config.chains, config.graphs, models(config), config.providers, _function(components))
+        read = read_workflows(
+            config.chains, config.graphs, config.tools, models(config), config.providers, _function(components)
+        )
     except ConfigError as error:
         problems += error.problems
-        return Workflows({}, {})
+        return Workflows({}, {}, {})
     notes += unbuilt(read)
     return read
 
@@ -101,4 +103,5 @@ def assembled(
         find=find,
         bounds=config.orchestrator,
         conversations=conversations,
+        tools=read.tools,
     )

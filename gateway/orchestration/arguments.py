@@ -1,7 +1,7 @@
 """The arguments of a tool: what a model is told of them, and whether those that it gives may be used.
 
-A JSON schema (draft 2020-12, https://json-schema.org/draft/2020-12) describes them, one of the configuration or one that
-is made of a function's signature. What does not fit it never reaches the tool.
+A JSON schema describes them (draft 2020-12, https://json-schema.org/draft/2020-12): one of the configuration, or one
+that is made of a function's signature. What does not fit never reaches the tool.
 """
 
 import inspect
@@ -9,10 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
 from msgspec import UNSET, UnsetType
-from referencing import Registry
 
 from gateway.config.problems import Problem
 from gateway.config.words import shown
@@ -20,21 +17,20 @@ from gateway.orchestration.response_format import is_schema, kind_problems, obje
 from gateway.wire.verbatim import INVALID
 
 Schema = Mapping[str, Any]
-INPUT: Schema = object_schema({"input": "string"})
-"""The arguments of a tool that says nothing of them: one text."""
+Given = Mapping[str, Any]
+"""Arguments as a model gives them, of the types of JSON."""
+Typed = Callable[[Given], dict[str, Any]]
+"""Raises `msgspec.ValidationError` where they do not fit."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _open = msgspec.json.Decoder().decode
-_REFERENCES = Registry()  # type: ignore[var-annotated]  # of no document but the schema itself
 _MOST_SHOWN = 500
 
 
-class Arguments:
-    """The arguments of one tool. `typed` makes of them what a function takes, and is part of whether they fit."""
+class Arguments(NamedTuple):
+    """The arguments of one tool: their schema, and `typed`, which makes of those that fit what a function takes."""
 
-    def __init__(self, schema: Schema, typed: Callable[[Mapping[str, Any]], dict[str, Any]] = dict) -> None:
-        self.schema = schema
-        self.typed = typed
-        self._validator = Draft202012Validator(schema, registry=_REFERENCES)
+    schema: Schema
+    typed: Typed
 
     def read(self, source: str) -> dict[str, Any]:
         """The arguments in a JSON text, an empty one being none. Raises ValueError where they may not be used."""
@@ -45,29 +41,32 @@ class Arguments:
         if not isinstance(value, dict):
             raise ValueError(f"they are no JSON object: {source[:_MOST_SHOWN]}")
         try:
-            wrong = best_match(self._validator.iter_errors(value))
-            if wrong is not None:
-                raise ValueError(f"{wrong.json_path}: {wrong.message[:_MOST_SHOWN]}")
             self.typed(value)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error)[:_MOST_SHOWN]) from error
         return value
 
 
-class Signature(NamedTuple):
-    """What a function takes from a model: the schema, and the struct that reads it."""
+def described(schema: Schema) -> Arguments:
+    """The arguments that a JSON schema describes."""
+    # Ten megabytes, which only those pay who write schemas of their own.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
 
-    schema: Schema
-    struct: type[msgspec.Struct]
+    validator = Draft202012Validator(schema, registry=Registry())  # no reference leads out of the schema
 
-    def typed(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's arguments, of the types that it names. Raises `msgspec.ValidationError`."""
-        read = msgspec.convert(arguments, self.struct)
-        return {name: value for name in read.__struct_fields__ if (value := getattr(read, name)) is not UNSET}
+    def typed(arguments: Given) -> dict[str, Any]:
+        wrong = best_match(validator.iter_errors(arguments))
+        if wrong is not None:
+            raise msgspec.ValidationError(f"{wrong.message[:_MOST_SHOWN]} - at `{wrong.json_path}`")
+        return dict(arguments)
+
+    return Arguments(schema, typed)
 
 
-def signature_of(function: Callable[..., Any], hidden: Collection[str] = ()) -> Signature:
-    """What a model must give to a function, `hidden` apart. Raises TypeError where its annotations do not say so."""
+def signed(function: Callable[..., Any], hidden: Collection[str] = ()) -> Arguments:
+    """The arguments of a function, `hidden` apart. Raises TypeError where its annotations do not say of which types."""
     taken = {name: one for name, one in _named(function).items() if name not in hidden}
     try:
         hints = get_type_hints(function, include_extras=True)
@@ -80,15 +79,24 @@ def signature_of(function: Callable[..., Any], hidden: Collection[str] = ()) -> 
         (name, hints[name]) if one.default is one.empty else (name, hints[name] | UnsetType, UNSET)
         for name, one in taken.items()
     ]
-    name = getattr(function, "__name__", "function")
-    struct = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+    struct = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
     (reference,), definitions = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
     schema = definitions.pop(reference["$ref"].rpartition("/")[2])
     del schema["title"]
     for one in taken.values():
-        if _is_plain(one.default):
+        if isinstance(one.default, str | int | float):
             schema["properties"][one.name]["default"] = one.default
-    return Signature(schema | ({"$defs": definitions} if definitions else {}), struct)
+
+    def typed(arguments: Given) -> dict[str, Any]:
+        read = msgspec.convert(arguments, struct)
+        return {name: value for name in taken if (value := getattr(read, name)) is not UNSET}
+
+    return Arguments(schema | ({"$defs": definitions} if definitions else {}), typed)
+
+
+def is_open(function: Callable[..., Any]) -> bool:
+    """Whether a function takes whatever there is, and names nothing of it."""
+    return not _named(function) and takes(function)("")
 
 
 def takes(function: Callable[..., Any]) -> Callable[[str], bool]:
@@ -116,6 +124,9 @@ def parameters_problems(given: Mapping[str, Any], place: str) -> Iterator[Proble
     found = list(schema_problems(given, place))
     yield from found
     if not found:
+        from jsonschema import Draft202012Validator  # noqa: PLC0415  # as above
+        from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
         try:
             Draft202012Validator.check_schema(given)
         except SchemaError as error:
@@ -138,7 +149,9 @@ def _named(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: one for name, one in _parameters(function).items() if one.kind in _NAMED}
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool)
+def _input(input: str) -> None:  # noqa: A002 (its signature is all that counts)
+    """What is said to a chain, a graph or a model."""
 
 
+INPUT = signed(_input)
+"""The arguments of a tool that says nothing of them: one text."""

@@ -20,7 +20,9 @@ Identifier = Annotated[
 Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 Shown = Literal["events", "reasoning"]
 """Steps are chunks with a `gateway` field, or the `reasoning_content` that chat interfaces show."""
-Turns = Annotated[int, Meta(ge=1, le=100)]
+Turns = Annotated[int, Meta(ge=2, le=100)]
+CHOICES = ("auto", "required", "none")
+"""What `tool_choice` may be beside a tool's name."""
 OnMaxTurns = Literal["fail", "answer"]
 END = "END"
 """Where an edge leads that ends the run."""
@@ -68,6 +70,8 @@ class Params(Settings):
     def sent(self) -> dict[str, Any]:
         """The fields of the request that these are."""
         named = {name: getattr(self, name) for name in self.__struct_fields__ if name != "extra"}
+        if self.tool_choice is not None and self.tool_choice not in CHOICES:
+            named["tool_choice"] = {"type": "function", "function": {"name": self.tool_choice}}
         return self.extra | {name: value for name, value in named.items() if value is not None}
 
 

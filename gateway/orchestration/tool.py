@@ -29,8 +29,8 @@ class Tool:
             function["description"] = description
         self.definition = Raw(encode({"type": "function", "function": function}))
 
-    async def result(self, run: Run, arguments: str, most: int) -> str:
-        """What a call with these arguments, a JSON text, brings: at most `most` bytes of it, or `max_size`."""
+    async def result(self, run: Run, arguments: str) -> str:
+        """What a call with these arguments, a JSON text, brings: at most `max_size` of it."""
         try:
             given = self._arguments.read(arguments)
         except ValueError as error:
@@ -44,7 +44,7 @@ class Tool:
             return failed(cause.message if isinstance(cause, GatewayError) else error.message)
         finally:
             run.spend(inner.spent, inner.estimated)
-        return cut(text, min(self._most, most))
+        return cut(text, self._most)
 
 
 def failed(why: str) -> str:

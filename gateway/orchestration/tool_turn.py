@@ -4,36 +4,44 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from gateway.seam import Chunk, UpstreamError
-from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, open_object, open_objects
+from gateway.wire.verbatim import INVALID, NULL, Object, encode, is_null, mend, open_object, open_objects
 
 _LEFT_OUT = frozenset({"role", "content", "tool_calls", "refusal", "annotations", "audio", "function_call"})
 """Members of an answer's message that a request's message has in another form, or that say nothing to the model."""
 
 
 class _Function(msgspec.Struct, gc=False):
-    name: str = ""
-    arguments: str = ""
+    name: str | None = None
+    arguments: Raw = NULL
+
+    @property
+    def source(self) -> str:
+        """The arguments' JSON text. Some servers send none, or the object itself."""
+        if is_null(self.arguments):
+            return ""
+        value = bytes(self.arguments)
+        return _text(value) if value[:1] == b'"' else value.decode()
 
 
 class _Called(msgspec.Struct, gc=False):
     id: str | None = None
-    type: str | None = None
     function: _Function | None = None
 
 
 _called = msgspec.json.Decoder(_Called).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
+_text = msgspec.json.Decoder(str).decode
 
 
 class ToolCall(NamedTuple):
-    """A call: its id, the tool's name, and the JSON text of its arguments; `source` is all that the model sent of it."""
+    """A call: its id, the tool's name, and the JSON text of its arguments; `source` is all that came of it."""
 
     id: str
     name: str
@@ -41,13 +49,14 @@ class ToolCall(NamedTuple):
     source: Object
 
     def sent(self) -> Object:
-        """The call as the model is shown it again. Arguments that are no JSON object, which servers refuse, are `{}`."""
-        function = open_object(encode(self.source["function"]))
+        """The call as the model is shown it again; arguments that servers would refuse, as no JSON object, are `{}`."""
         try:
             _object(self.arguments)
+            arguments = self.arguments
         except INVALID:
-            function["arguments"] = Raw(b'"{}"')
-        return {**self.source, "id": self.id, "function": function}
+            arguments = "{}"
+        function = open_object(self.source["function"]) | {"arguments": arguments}
+        return {**self.source, "id": self.id, "type": "function", "function": function}
 
 
 class Turn(NamedTuple):
@@ -64,20 +73,20 @@ class Turn(NamedTuple):
         A call without an id, or with one that another has, gets one. Raises `UpstreamError` where it is no answer.
         """
         try:
-            choices = open_objects(open_object(answer.raw).get("choices", b"[]"))
-            message: Object = open_object(choices[0]["message"]) if choices else {}
-            calls = message.get("tool_calls", NULL)
-            sources: list[Object] = [] if is_null(calls) else [dict(call) for call in open_objects(calls)]
-            ours, theirs = [], []
-            for source in sources:
-                call = _called(encode(source))
-                name = "" if call.function is None else call.function.name
-                if call.function is None or (name in clients and name not in tools):
-                    theirs.append(source)
-                else:
-                    ours.append(ToolCall(_id(call.id, used), name, call.function.arguments, source))
+            message, calls = _opened(answer.raw)
         except (*INVALID, LookupError) as error:
-            raise UpstreamError(f"The provider's answer has tool calls that cannot be read: {error}") from error
+            try:  # half of a surrogate pair is JSON, though no text
+                message, calls = _opened(mend(answer.raw))
+            except (*INVALID, LookupError):
+                raise UpstreamError(f"The provider's answer has tool calls that cannot be read: {error}") from error
+        ours: list[ToolCall] = []
+        theirs: list[Object] = []
+        for source, call in calls:
+            name = "" if call.function is None else call.function.name or ""
+            if call.function is None or (name in clients and name not in tools):
+                theirs.append(source)
+            else:
+                ours.append(ToolCall(_id(call.id, used), name, call.function.source, source))
         return cls(message, ours, theirs)
 
     def sent(self) -> Object:
@@ -89,9 +98,17 @@ class Turn(NamedTuple):
         return {"role": "assistant", "content": content, **rest, "tool_calls": [call.sent() for call in self.ours]}
 
 
-def result(call: ToolCall, text: str) -> Mapping[str, str]:
+def result(call: ToolCall, text: str) -> Object:
     """The message that tells a model what a call brought."""
     return {"role": "tool", "tool_call_id": call.id, "content": text}
+
+
+def _opened(raw: bytes) -> tuple[Object, list[tuple[Object, _Called]]]:
+    choices = open_objects(open_object(raw).get("choices", b"[]"))
+    message: Object = dict(open_object(choices[0]["message"])) if choices else {}
+    calls = message.get("tool_calls", NULL)
+    sources: list[Object] = [] if is_null(calls) else [dict(call) for call in open_objects(calls)]
+    return message, [(source, _called(encode(source))) for source in sources]
 
 
 def _id(given: str | None, used: set[str]) -> str:
