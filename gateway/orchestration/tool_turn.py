@@ -95,6 +95,7 @@ class Turn(NamedTuple):
             name: value for name, value in self.message.items() if name not in _LEFT_OUT and not _says_nothing(value)
         }
         content = self.message.get("content", NULL)
+        content = NULL if _says_nothing(content) else content  # whole and streamed, it is then said in one way
         return {"role": "assistant", "content": content, **rest, "tool_calls": [call.sent() for call in self.ours]}
 
 
