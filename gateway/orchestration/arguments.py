@@ -74,7 +74,7 @@ def signed(function: Callable[..., Any], hidden: Collection[str] = ()) -> Argume
         raise TypeError(f"its annotations cannot be read: {error}") from error
     bare = [name for name in taken if name not in hints]
     if bare:
-        raise TypeError(f"{', '.join(map(repr, bare))} has no type")
+        raise TypeError(f"no type is given for {', '.join(map(repr, bare))}")
     fields: list[Any] = [
         (name, hints[name]) if one.default is one.empty else (name, hints[name] | UnsetType, UNSET)
         for name, one in taken.items()

@@ -33,7 +33,9 @@ def step_tool_problems(
             yield from name_problems(name, at)
             yield from signature_problems(Tool(function=named), at, function)
         else:
-            expected = ", ".join([*sorted(tools)[:8], "or a function, such as shop:find_order"])
+            expected = (
+                ", ".join([*sorted(tools)[:8], "or a function"]) if tools else "a function such as shop:find_order"
+            )
             yield Problem(at, "no such tool", expected, repr(named), near(named, tools) or "add it to tools")
         if name in owners:
             told = f"tools[{owners[name]}] is called {name!r} too"

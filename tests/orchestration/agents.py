@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gateway.seam import InvalidRequest
 from gateway.testing import Received, Upstream, Wire, completion
 from gateway.testing.messages import message, messages_events
-from tests.doors import Doors, block, hello, opened
+from tests.doors import Doors, hello, opened
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
@@ -18,7 +18,7 @@ class Called(NamedTuple):
     """A call as the model writes it."""
 
     name: str
-    arguments: Any = {}  # noqa: RUF012 (never changed)
+    arguments: Any = {}
     id: str | None = "c"
 
     @property
@@ -36,7 +36,7 @@ class Said(NamedTuple):
 
 
 class Model:
-    """Answers turn by turn, in the dialect in which it is asked: the turn that follows the results which it is shown."""
+    """Answers turn by turn, in the dialect in which it is asked: the one that follows what it is shown."""
 
     def __init__(self, *turns: Said) -> None:
         self.turns = turns

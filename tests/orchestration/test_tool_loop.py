@@ -54,7 +54,9 @@ CONFIG = {
             {"name": "out", "template": "{{ all | join('; ') }}"}]},
         "safe": {"type": "simple", "model": "m", "tools": ["find"], "max_turns": 2, "default": "Sorry."},
     },
-    "graphs": {"g": {"start": "a", "nodes": {"a": {"model": "m", "tools": ["find"]}}, "edges": [{"from": "a", "to": "END"}]}},
+    "graphs": {
+        "g": {"start": "a", "nodes": {"a": {"model": "m", "tools": ["find"]}}, "edges": [{"from": "a", "to": "END"}]},
+    },
 }  # fmt: skip
 FIND = Called("find", {"number": "1"}, "call_1")
 

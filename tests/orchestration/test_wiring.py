@@ -26,6 +26,12 @@ SHOP = """
 def find_order(id, note=""):
     return {}
 
+def typed(id: str, note: str = "") -> dict:
+    return {}
+
+def unknown_type(id: "Nowhere") -> dict:
+    return {}
+
 def by_position(id, /):
     return {}
 """
