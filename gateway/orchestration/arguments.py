@@ -122,16 +122,39 @@ def parameters_problems(given: Mapping[str, Any], place: str) -> Iterator[Proble
             yield from kind_problems(kind, f"{place}.{name}")
         return
     found = list(schema_problems(given, place))
-    yield from found
-    if not found:
-        from jsonschema import Draft202012Validator  # noqa: PLC0415  # as above
-        from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+    yield from found or _schema_problems(given, place)
 
+
+def _schema_problems(given: Schema, place: str) -> Iterator[Problem]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # as above
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415
+
+    try:
+        Draft202012Validator.check_schema(given, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    except SchemaError as error:
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+        yield Problem(f"{place}{path}", error.message[:_MOST_SHOWN], "a JSON schema", shown(error.instance))
+        return
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(given)).resolver()
+    for at, reference in _references(given, place):
         try:
-            Draft202012Validator.check_schema(given)
-        except SchemaError as error:
-            path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-            yield Problem(f"{place}{path}", error.message[:_MOST_SHOWN], "a JSON schema", shown(error.instance))
+            resolver.lookup(reference)
+        except Unresolvable:
+            yield Problem(at, "leads to nothing", "#/$defs/NAME, of this schema", repr(reference), "define it there")
+
+
+def _references(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Where a schema refers to another, and to which."""
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        if name == "$ref" and isinstance(item, str):
+            yield f"{place}.$ref", item
+        else:
+            yield from _references(item, f"{place}.{name}")
+    for number, item in enumerate(value if isinstance(value, list) else ()):
+        yield from _references(item, f"{place}[{number}]")
 
 
 def _in_full(given: Mapping[str, Any]) -> bool:
