@@ -79,7 +79,12 @@ def accepted(document: dict[str, Any]) -> bool:
                 convert(own, PROVIDERS[kind].Settings, f"providers.{name}")  # type: ignore[attr-defined]
             except ConfigError as error:
                 problems += error.problems
-    for place, read in (("chains", read_chain), ("graphs", lambda entry, at: convert(entry, Graph, at))):
+    readers = {
+        "chains": read_chain,
+        "graphs": lambda entry, at: convert(entry, Graph, at),
+        "tools": lambda entry, at: convert(entry, Tool, at),
+    }
+    for place, read in readers.items():
         workflows = document.get(place, {})
         for name, entry in workflows.items() if isinstance(workflows, dict) else ():
             try:
