@@ -108,8 +108,11 @@ def _opened(raw: bytes) -> tuple[Object, list[tuple[Object, _Called]]]:
     choices = open_objects(open_object(raw).get("choices", b"[]"))
     message: Object = dict(open_object(choices[0]["message"])) if choices else {}
     calls = message.get("tool_calls", NULL)
-    sources: list[Object] = [] if is_null(calls) else [dict(call) for call in open_objects(calls)]
-    return message, [(source, _called(encode(source))) for source in sources]
+    found: list[tuple[Object, _Called]] = []
+    for call in [] if is_null(calls) else open_objects(calls):
+        source: Object = {name: value for name, value in call.items() if name != "index"}  # some number whole ones too
+        found.append((source, _called(encode(source))))
+    return message, found
 
 
 def _id(given: str | None, used: set[str]) -> str:

@@ -38,6 +38,13 @@ CONFIG = {
         "holding": {"type": "simple", "model": "m", "tools": ["hold"]},
         "short": {"type": "simple", "model": "m", "tools": ["find"], "max_turns": 2},
         "pressed": {"type": "simple", "model": "m", "tools": ["find"], "max_turns": 2, "on_max_turns": "answer"},
+        "pressed-claude": {
+            "type": "simple",
+            "model": "claude",
+            "tools": ["find"],
+            "max_turns": 2,
+            "on_max_turns": "answer",
+        },
         "forced": {"type": "simple", "model": "m", "tools": ["find"],
                    "params": {"tool_choice": "find", "parallel_tool_calls": False}},
         "shaped": {"type": "simple", "model": "m", "tools": ["find"], "response_format": {"state": "string"}},
@@ -327,6 +334,15 @@ def test_a_model_that_must_answer_in_its_last_turn(world: Agents, stream: bool) 
     world.plays(Said(None, [FIND]), Said(None, [FIND]))
     assert error_of(world.doors.chat("chain:pressed", stream=stream).content)["code"] == "max_turns"
     assert SHOP.done == ["find 1 3"] * 3
+
+
+def test_a_model_of_anthropics_that_must_answer_in_its_last_turn(world: Agents) -> None:
+    _, claude = world.plays(Said(None, [FIND]), Said("So be it."))
+    assert said_by(world, "chain:pressed-claude", stream=False) == "So be it."
+    assert "tool_choice" not in claude.asked[0]
+    # Anthropic wants the tools of a conversation defined; that they may not be used is said beside them.
+    assert [tool["name"] for tool in claude.asked[1]["tools"]] == ["find"]
+    assert claude.asked[1]["tool_choice"] == {"type": "none"}
 
 
 def test_too_much_in_all(world: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
