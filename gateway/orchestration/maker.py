@@ -143,11 +143,11 @@ class Maker:
 
     def _given(self, tool: ToolSettings, arguments: Arguments, function: Callable[..., Any] | None, place: str) -> Args:
         """The arguments of a tool's function: the model's, and those that the configuration fills in."""
-        args = self._args(tool, place)
+        args, models = self._args(tool, place), passed(arguments, function)
 
         def given(run: Run, names: Names) -> dict[str, Any]:
             assert isinstance(run.inputs, Mapping), "a tool's run has the model's arguments for its inputs"
-            return {**passed(arguments, run.inputs, function), **args(run, names)}
+            return {**models(run.inputs), **args(run, names)}
 
         return given
 

@@ -19,7 +19,7 @@ from gateway.orchestration.run import Run
 from gateway.orchestration.step import Tries
 from gateway.orchestration.tool import Tool, cut, failed
 from gateway.orchestration.tool_stream import Joined
-from gateway.orchestration.tool_turn import ToolCall, Turn, result
+from gateway.orchestration.tool_turn import ToolCall, Turn, answered, result
 from gateway.orchestration.work import Names, read
 from gateway.seam import Batch, Chunk, GatewayError, Given, InvalidRequest, Reply
 from gateway.seam.reply import fold
@@ -138,8 +138,8 @@ class Talk:
         self._loop = loop
         self._turns = 0
         self._left = MOST_BYTES
-        self._used: set[str] = set()
         self._messages: list[Any] = [*body["messages"]]
+        self._used = answered(self._messages)
         self._offered = self._clients_tools()
         self._clients = {name for tool in self._offered if (name := _name(tool)) is not None}
         for name in self._clients.intersection(loop.tools):

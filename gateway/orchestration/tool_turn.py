@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,7 +35,12 @@ class _Called(msgspec.Struct, gc=False):
     function: _Function | None = None
 
 
+class _Result(msgspec.Struct, gc=False):
+    tool_call_id: str = ""
+
+
 _called = msgspec.json.Decoder(_Called).decode
+_result = msgspec.json.Decoder(_Result).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _text = msgspec.json.Decoder(str).decode
 
@@ -97,6 +102,19 @@ class Turn(NamedTuple):
         content = self.message.get("content", NULL)
         content = NULL if _says_nothing(content) else content  # whole and streamed, it is then said in one way
         return {"role": "assistant", "content": content, **rest, "tool_calls": [call.sent() for call in self.ours]}
+
+
+def answered(messages: Iterable[Any]) -> set[str]:
+    """The ids of calls that messages bring the results of."""
+    found: set[str] = set()
+    for message in messages:
+        source = message if isinstance(message, Raw) else encode(message)
+        if b"tool_call_id" in bytes(source):
+            try:
+                found.add(_result(source).tool_call_id)
+            except INVALID:  # the provider says what is wrong with it
+                continue
+    return found
 
 
 def result(call: ToolCall, text: str) -> Object:

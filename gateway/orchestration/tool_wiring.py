@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.config.problems import ConfigError, Problem
 from gateway.orchestration.arguments import INPUT, Schema, parameters_problems
-from gateway.orchestration.names import ANYTHING, TEXT, Names
+from gateway.orchestration.names import ANYTHING, TEXT, Names, Shape
 from gateway.orchestration.settings import Tool
 from gateway.orchestration.step_tools import name_problems, signature_problems
 from gateway.orchestration.toolbox import arguments_of
@@ -41,5 +41,5 @@ def _schema(tool: Tool, place: str, known: Known) -> Schema:
         return INPUT.schema
 
 
-def _shape(schema: Any) -> Any:
+def _shape(schema: Any) -> Shape:
     return TEXT if isinstance(schema, dict) and schema.get("type") == "string" else ANYTHING

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from gateway.orchestration.arguments import INPUT, Arguments, Given, described, is_open, schema_of, signed, takes
+from gateway.orchestration.arguments import INPUT, Arguments, Typed, described, is_open, schema_of, signed, takes
 from gateway.orchestration.settings import Tool
 
 
@@ -38,9 +38,9 @@ def arguments_of(tool: Tool, function: Callable[..., Any] | None) -> Arguments:
     return signed(function, tool.args)
 
 
-def passed(arguments: Arguments, given: Given, function: Callable[..., Any] | None) -> dict[str, Any]:
-    """Of the arguments that a model has given, those that a function takes, of its types; None takes all."""
+def passed(arguments: Arguments, function: Callable[..., Any] | None) -> Typed:
+    """What makes of a model's arguments those that a function takes, of its types; None takes all."""
     if function is None:
-        return dict(given)
+        return dict
     taken = takes(function)
-    return {name: value for name, value in arguments.typed(given).items() if taken(name)}
+    return lambda given: {name: value for name, value in arguments.typed(given).items() if taken(name)}

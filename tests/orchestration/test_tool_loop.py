@@ -311,6 +311,24 @@ def test_ids_that_are_missing_or_stand_twice(world: Agents, stream: bool) -> Non
     assert all(one for one, _ in called)
 
 
+def test_ids_of_the_clients_history_are_taken(world: Agents) -> None:
+    history = [
+        {"role": "user", "content": "Before"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "12:00"},
+        {"role": "tool", "tool_call_id": 7, "content": "12:00"},
+        {"role": "user", "content": "Now"},
+    ]
+    chat, _ = world.plays(Said(None, [FIND]), Said("Hi."))
+    assert said_by(world, "chain:agent", stream=False, messages=history) == "Hi."
+    ids = [call["id"] for one in chat.asked[1]["messages"] for call in one.get("tool_calls", ())]
+    assert ids[0] == "call_1" != ids[1]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_model_that_never_ends(world: Agents, stream: bool) -> None:
     chat, _ = world.plays(Said(None, [FIND]))
