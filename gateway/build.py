@@ -116,7 +116,7 @@ class Gateway:
         self.catalog = models.catalog
         self.notes += models.notes
         self.workflows = self._read_workflows(problems)
-        """The chains and graphs that the file names; None where it names none."""
+        """The chains, graphs and tools that the file names; None where it names none."""
         if problems:
             raise ConfigError(config.positions.locate(problems))
         dispatch = ring(self._ring("model"), self.catalog)
@@ -195,9 +195,9 @@ class Gateway:
                 yield f"{layer.name} (in the {ring_name} ring)", layer.component
 
     def _read_workflows(self, problems: list[Problem]) -> "Workflows | None":
-        if not (self.config.chains or self.config.graphs):
+        if not (self.config.chains or self.config.graphs or self.config.tools):
             return None
-        # Jinja2 takes memory, which only those pay who have chains or graphs.
+        # Jinja2 takes memory, which only those pay who have chains, graphs or tools.
         from gateway.workflows import workflows  # noqa: PLC0415
 
         return workflows(self.config, self._components, self.notes, problems)

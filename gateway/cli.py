@@ -70,10 +70,10 @@ def check(path: str) -> None:
 def schema() -> None:
     """Print the JSON Schema of configuration files, with which editors check and complete them."""
     from gateway.config.json_schema import json_schema  # noqa: PLC0415 (the other commands need none)
-    from gateway.orchestration.settings import CHAINS, Graph  # noqa: PLC0415
+    from gateway.orchestration.settings import CHAINS, Graph, Tool  # noqa: PLC0415
 
     providers = {name: getattr(kind, "Settings", None) for name, kind in PROVIDERS.items()}
-    click.echo(json_schema(providers, CHAINS, Graph), nl=False)
+    click.echo(json_schema(providers, CHAINS, Graph, Tool), nl=False)
 
 
 @main.command()

@@ -22,10 +22,12 @@ def workflows(config: Config, components: Components, notes: list[str], problems
     try:
         hosts = readable(config.orchestrator.http_hosts)
         functions = _function(components)
-        read = read_workflows(config.chains, config.graphs, models(config), config.providers, functions, hosts)
+        read = read_workflows(
+            config.chains, config.graphs, config.tools, models(config), config.providers, functions, hosts
+        )
     except ConfigError as error:
         problems += error.problems
-        return Workflows({}, {})
+        return Workflows({}, {}, {})
     notes += unbuilt(read)
     return read
 
@@ -104,4 +106,5 @@ def assembled(
         find=find,
         bounds=config.orchestrator,
         conversations=conversations,
+        tools=read.tools,
     )

@@ -84,7 +84,10 @@ class Description(msgspec.Struct, frozen=True):
     default: str | None
     notes: list[str]
     workflows: dict[str, Any] = {}
-    """Chains and graphs as they are written, by the name that callers use. Headers of their requests may be secret."""
+    """Chains and graphs as they are written, by the name that callers use, and tools as `tool:NAME`.
+
+    Headers of their requests may be secret.
+    """
 
 
 def describe(gateway: Gateway) -> Description:
@@ -123,7 +126,7 @@ def _models(gateway: Gateway) -> Iterator[Model]:
 def _workflows(gateway: Gateway) -> Iterator[tuple[str, Any]]:
     read = gateway.workflows
     if read is not None:
-        for kind, written in (("chain", read.chains), ("graph", read.graphs)):
+        for kind, written in (("chain", read.chains), ("graph", read.graphs), ("tool", read.tools)):
             yield from ((f"{kind}:{name}", plain(one)) for name, one in written.items())
 
 

@@ -1,4 +1,4 @@
-"""What changes for callers of chains and graphs between two configurations."""
+"""What changes for callers of chains and graphs, and in their tools, between two configurations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ _WHO_ANSWERS = frozenset(("type", "model", "chain", "graph", "function", "templa
 
 
 def workflow_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Sentence]:
-    """The changes between chains and graphs, each by its name as a model (`chain:polish`), as plain values."""
+    """The changes between chains, graphs and tools (`chain:polish`, `tool:find`), as plain values."""
     for name in old:
         if name not in new:
-            yield True, f"{name} is gone"
+            yield not name.startswith("tool:"), f"{name} is gone"  # no caller asks for a tool
     for name, now in new.items():
         if name not in old:
             yield False, f"{name} is new"

@@ -11,7 +11,7 @@ from gateway.commands.description import DEFAULT_TIMEOUTS, RINGS, Description, L
 from gateway.commands.words import columns, duration, size, timeouts
 from gateway.orchestration.http_shown import discreet
 from gateway.orchestration.mermaid import mermaid
-from gateway.orchestration.outline import outline, summary
+from gateway.orchestration.outline import outline, summary, tool_rows
 from gateway.orchestration.settings import Chain, Graph
 
 _VIRTUAL = ("chain:", "graph:")
@@ -30,7 +30,7 @@ def explain(gateway: Gateway, name: str | None = None, as_json: bool = False, as
     model = _named(what, name) if name is not None else None
     if as_json:
         return dumps(plain(model) if model is not None else plain(what), indent=2)
-    return "\n".join(_one(what, model) if model is not None else _whole(what, _workflows(gateway)))
+    return "\n".join(_one(what, model) if model is not None else _whole(what, gateway))
 
 
 def _workflows(gateway: Gateway) -> dict[str, Chain | Graph]:
@@ -55,12 +55,14 @@ def _workflow(gateway: Gateway, name: str, as_json: bool, as_mermaid: bool) -> s
     return dumps(plain(known[name]), indent=2) if as_json else "\n".join(outline(name, known[name]))
 
 
-def _whole(what: Description, workflows: Mapping[str, Chain | Graph]) -> list[str]:
+def _whole(what: Description, gateway: Gateway) -> list[str]:
+    read = gateway.workflows
     sections = {
         "server": _server(what),
         "pipeline": _pipeline(what),
         "models": _models(what),
-        "chains and graphs": columns([(name, *summary(workflow)) for name, workflow in workflows.items()]),
+        "chains and graphs": columns([(name, *summary(workflow)) for name, workflow in _workflows(gateway).items()]),
+        "tools": columns(tool_rows(read.tools)) if read is not None else [],
         "providers": _providers(what),
         "keys": _keys(what),
         "notes": [f"  {note}" for note in what.notes],

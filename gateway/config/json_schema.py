@@ -44,16 +44,17 @@ _NUMBERS: Mapping[type[After | Grace | Share | Duration | Size], Schema] = {
 """The kinds that are written as a number or as a text, the narrower ones first, and the numbers that each takes."""
 
 
-def json_schema(providers: Mapping[str, Any], chains: Mapping[str, type], graph: type) -> str:
+def json_schema(providers: Mapping[str, Any], chains: Mapping[str, type], graph: type, tool: type) -> str:
     """The schema as a text. `providers` are the settings of the stock providers by `type:`, None where one has none.
 
-    `chains` are the structs of chains by `type:`, `graph` is that of graphs.
+    `chains` are the structs of chains by `type:`, `graph` is that of graphs, `tool` that of tools.
     """
     writer = _Writer()
     whole = writer.block(Config)
     whole["properties"]["providers"] |= writer.providers(providers)
     whole["properties"]["chains"] |= writer.chains(chains)
-    whole["properties"]["graphs"] |= {"type": "object", "additionalProperties": writer.reference(graph)}
+    for block, kind in (("graphs", graph), ("tools", tool)):
+        whole["properties"][block] |= {"type": "object", "additionalProperties": writer.reference(kind)}
     writer.take_prompts_from_files()
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -63,7 +63,7 @@ def _not_caused(found: Iterable[Problem], told: Sequence[Problem]) -> list[Probl
 def _needs(problem: Problem) -> tuple[str, ...]:
     """The blocks that a problem may come from, where they are damaged."""
     block = _block(problem)
-    if block in ("chains", "graphs") and problem.place.endswith(".model"):
+    if block in ("chains", "graphs", "tools") and problem.place.endswith(".model"):
         return "models", "providers"
     if block in ("chains", "graphs") and problem.place.endswith(".http.url"):
         return ("orchestrator",)

@@ -225,6 +225,8 @@ class Config(Settings, dict=True):
     """Workflows that callers ask for as models, by name."""
     graphs: dict[str, dict[str, Any]] = {}
     """Workflows with edges that callers ask for as models, by name."""
+    tools: dict[str, dict[str, Any]] = {}
+    """What the models of chains and graphs may call, by name."""
     orchestrator: Orchestrator = msgspec.field(default_factory=Orchestrator)
     """Bounds of chains and graphs, and what is measured."""
     pipeline: Pipeline | None = None

@@ -55,7 +55,7 @@ class Sources:
         document: dict[str, Any] = self._variables.fill(given)
         self._problems[before:] = map(self._positions.marked, self._problems[before:])
         included = document.pop("include", None)
-        for kind in ("chains", "graphs"):
+        for kind in ("chains", "graphs", "tools"):
             if kind in document:
                 document[kind] = self._prompts(document[kind], (kind,), file)
         for name, at in self._included(included):

@@ -21,6 +21,7 @@ from gateway.orchestration.settings import (
     Conversational,
     Sequential,
     Simple,
+    Tool,
     Workflow,
 )
 from gateway.orchestration.settings import Combine as CombineSettings
@@ -57,20 +58,23 @@ class Assembly:
         find: Find,
         bounds: Orchestrator,
         conversations: Conversations,
+        tools: Mapping[str, Tool],
     ) -> None:
-        """The chains and graphs are valid. `find` finds what `function:` names."""
+        """The chains, graphs and tools are valid. `find` finds what `function:` names."""
         self.models: dict[str, VirtualModel] = {}
         self.nodes: list[tuple[str, Any]] = []
         self._env = env
         self._default_timeout = bounds.default_timeout
         outbound = Outbound(Reach(readable(bounds.http_hosts)))
+        described = {f"chain:{name}": chain.description for name, chain in chains.items()}
+        described |= {f"graph:{name}": graph.description for name, graph in graphs.items()}
         slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
         for name, chain in chains.items():
-            maker = Maker(find, outbound)
+            maker = Maker(find, outbound, tools, described)
             self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker, conversations), maker, slots)
         slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
         for name, graph in graphs.items():
-            maker = Maker(find, outbound)
+            maker = Maker(find, outbound, tools, described)
             self._add(f"graph:{name}", graph, _graph(graph, f"graphs.{name}", maker), maker, slots)
 
     def before(self, models: Handler) -> Handler:

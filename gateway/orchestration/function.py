@@ -7,16 +7,18 @@ from typing import Any
 import msgspec
 
 from gateway.orchestration.run import Run
-from gateway.orchestration.work import Names, Value, read, text_in
+from gateway.orchestration.work import Names, read, text_in
 from gateway.seam import Call, GatewayError, Handler, Node, PluginFailed, Reply, owned
 
+Args = Callable[[Run, Names], Mapping[str, Any]]
+"""The arguments of a function, by name."""
 _CODE = "function_failed"
 
 
 class Function:
-    """A function of the step's `args`; one that `blocks`, for it is not `async`, runs in a thread."""
+    """A function of `args`; one that `blocks`, for it is not `async`, runs in a thread."""
 
-    def __init__(self, name: str, function: Callable[..., Any], args: Mapping[str, Value], *, blocks: bool) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], args: Args, *, blocks: bool) -> None:
         self._name = name
         self._function = function
         self._args = args
@@ -24,7 +26,7 @@ class Function:
 
     async def output(self, run: Run, names: Names) -> Any:
         """What it returns. Raises `PluginFailed` where it fails, or returns what is no JSON."""
-        args = {name: value(names) for name, value in self._args.items()}
+        args = self._args(run, names)
         try:
             if self._blocks:
                 result = await run.env.threads.run(partial(self._function, **args))
@@ -48,12 +50,12 @@ class Function:
 
 
 class Custom:
-    """A node (`seam.Node`): it gets the caller's request, with the step's `args` as `inputs`, and gives a Reply.
+    """A node (`seam.Node`): it gets the caller's request, with `args` as `inputs`, and gives a Reply.
 
     What its Reply reports is what it has cost.
     """
 
-    def __init__(self, step: str, node: Node, args: Mapping[str, Value]) -> None:
+    def __init__(self, step: str, node: Node, args: Args) -> None:
         self._step = step
         self._node = node
         self._args = args
@@ -68,7 +70,7 @@ class Custom:
 
     async def _entered(self, run: Run, names: Names, *, final: bool) -> Reply:
         body = {**run.parameters, "model": run.call.request.model, "messages": run.messages}
-        body["inputs"] = {name: value(names) for name, value in self._args.items()}
+        body["inputs"] = self._args(run, names)
         return await owned(partial(self._run, run.env.run), run.child(body, self._step, final=final))
 
     def _run(self, run: Handler, call: Call) -> Awaitable[Reply]:

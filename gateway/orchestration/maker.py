@@ -4,9 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.orchestration.arguments import Arguments
 from gateway.orchestration.chain import Holds
 from gateway.orchestration.condition import compile_condition
-from gateway.orchestration.function import Custom, Function
+from gateway.orchestration.function import Args, Custom, Function
 from gateway.orchestration.http_outbound import Outbound, Terms
 from gateway.orchestration.http_request import Request
 from gateway.orchestration.http_step import CONNECT, TIMEOUT, HttpStep
@@ -14,12 +15,17 @@ from gateway.orchestration.http_url import compile_url
 from gateway.orchestration.map import Mapped
 from gateway.orchestration.model import Handed, Messages, ModelCall, Prompted
 from gateway.orchestration.response_format import wire_format
+from gateway.orchestration.run import Run
 from gateway.orchestration.settings import Http, Work
+from gateway.orchestration.settings import Tool as ToolSettings
 from gateway.orchestration.shape import shape_of
-from gateway.orchestration.step import Step, Tried
+from gateway.orchestration.step import Step, Tried, Tries
 from gateway.orchestration.template import compile as compile_template
 from gateway.orchestration.template import compile_value
-from gateway.orchestration.work import Filled, Render, Value
+from gateway.orchestration.tool import Tool
+from gateway.orchestration.tool_loop import ToolLoop
+from gateway.orchestration.toolbox import arguments_of, passed, place_of, tool_name, tool_settings
+from gateway.orchestration.work import Filled, Names, Render, Value
 from gateway.orchestration.work import Work as Doing
 from gateway.seam import Duration, Timeouts
 
@@ -30,16 +36,26 @@ NODE = ("call", "run")
 
 
 class Maker:
-    """Makes the steps of one chain or graph.
+    """Makes the steps of one chain or graph. `tools` are those that they may name.
 
     Afterwards `needs` are the names that their templates read, `nodes` what has a start or an end of its own, with its
     place.
     """
 
-    def __init__(self, find: Find, outbound: Outbound) -> None:
-        """`outbound` sends what `http` steps ask for."""
+    def __init__(
+        self,
+        find: Find,
+        outbound: Outbound,
+        tools: Mapping[str, ToolSettings] | None = None,
+        described: Mapping[str, str] | None = None,
+    ) -> None:
+        """`outbound` sends what `http` steps ask for; `described` tells what chains and graphs are for, by their names
+        as models.
+        """
         self._find = find
         self._outbound = outbound
+        self._tools = tools or {}
+        self._described = described or {}
         self.needs: set[str] = set()
         self.nodes: list[tuple[str, Any]] = []
 
@@ -53,7 +69,8 @@ class Maker:
         inherits: bool = False,
     ) -> Step:
         """A step called `name`."""
-        doing = self._mapped(work, self._doing(work, name, place, inherits), place)
+        args = self._args(work, place)
+        doing = self._mapped(work, self._doing(work, name, place, args, inherits), place)
         return Step(name, doing, timeout=timeout, default=work.default)
 
     def render(self, source: str, place: str) -> Render:
@@ -78,30 +95,76 @@ class Maker:
     def _values(self, given: Mapping[str, Any], place: str) -> dict[str, Value]:
         return {name: self._value(value, f"{place}.{name}") for name, value in given.items()}
 
-    def _doing(self, work: Work, name: str, place: str, inherits: bool) -> Doing:
+    def _doing(self, work: Work, name: str, place: str, args: Args, inherits: bool = False) -> Doing:
         doing: Doing
+        tries = Tries() if work.retry is None else Tries(work.retry.attempts, work.retry.wait)
         if work.template is not None:
             doing = Filled(self.render(work.template, f"{place}.template"))
         elif work.function is not None:
-            doing = self._function(work.function, work.args, name, place)
+            doing = self._function(work.function, args, name, place)
         elif work.http is not None:
             doing = self._http(work.http, work.timeout or TIMEOUT, f"{place}.http")
         else:
             doing = self._call(work, name, place, inherits)
-        return doing if work.retry is None else Tried(doing, work.retry.attempts, work.retry.wait)
+            if work.tools:
+                return self._loop(doing, work, name, place, tries)
+        return doing if work.retry is None else Tried(doing, tries)
 
     def _mapped(self, work: Work, doing: Doing, place: str) -> Doing:
         if work.map is None:
             return doing
         return Mapped(doing, self._value(work.map, f"{place}.map"), work.as_, work.max_concurrent)
 
-    def _function(self, name: str, args: Mapping[str, Any], step: str, place: str) -> Doing:
+    def _args(self, work: Work, place: str) -> Args:
+        values = self._values(work.args, f"{place}.args")
+        return lambda _, names: {name: value(names) for name, value in values.items()}
+
+    def _function(self, name: str, args: Args, step: str, place: str) -> Doing:
         found = self._find(name, f"{place}.function")
-        values = self._values(args, f"{place}.args")
         if is_node(found):
             self.nodes.append((f"{place}.function", found))
-            return Custom(step, found, values)
-        return Function(name, found, values, blocks=not inspect.iscoroutinefunction(found))
+            return Custom(step, found, args)
+        return Function(name, found, args, blocks=not inspect.iscoroutinefunction(found))
+
+    def _loop(self, asking: ModelCall, work: Work, name: str, place: str, tries: Tries) -> ToolLoop:
+        assert work.tools is not None
+        made = [self._tool(named, name, f"{place}.tools[{number}]") for number, named in enumerate(work.tools)]
+        return ToolLoop(
+            asking,
+            {tool.name: tool for tool in made},
+            max_turns=work.max_turns,
+            must_answer=work.on_max_turns == "answer",
+            tries=tries,
+        )
+
+    def _tool(self, named: str, step: str, place: str) -> Tool:
+        settings, name = tool_settings(named, self._tools), tool_name(named)
+        place = place_of(named, self._tools, place)
+        called = f"{step}/{name}"
+        function, told = None, self._described.get(_callee(settings), "")
+        if settings.function is not None:
+            found = self._find(settings.function, f"{place}.function")
+            function, told = None if is_node(found) else found, inspect.getdoc(found) or ""
+        arguments = arguments_of(settings, function)
+        args = self._given(settings, arguments, function, place)
+        doing = self._mapped(settings, self._doing(settings, called, place, args), place)
+        return Tool(
+            name,
+            Step(called, doing, timeout=settings.timeout, default=settings.default),
+            arguments,
+            description=told if settings.description is None else settings.description,
+            max_size=settings.max_size,
+        )
+
+    def _given(self, tool: ToolSettings, arguments: Arguments, function: Callable[..., Any] | None, place: str) -> Args:
+        """The arguments of a tool's function: the model's, and those that the configuration fills in."""
+        args, models = self._args(tool, place), passed(arguments, function)
+
+        def given(run: Run, names: Names) -> dict[str, Any]:
+            assert isinstance(run.inputs, Mapping), "a tool's run has the model's arguments for its inputs"
+            return {**models(run.inputs), **args(run, names)}
+
+        return given
 
     def _http(self, http: Http, seconds: float, place: str) -> HttpStep:
         self.nodes.append((place, self._outbound))
@@ -125,15 +188,13 @@ class Maker:
         return HttpStep(request, self._outbound, terms, seconds)
 
     def _call(self, work: Work, name: str, place: str, inherits: bool) -> ModelCall:
-        kind = "model" if work.model is not None else "chain" if work.chain is not None else "graph"
-        model = getattr(work, kind) if kind == "model" else f"{kind}:{getattr(work, kind)}"
         fields = work.params.sent()
         wanted = None if work.response_format is None else wire_format(work.response_format, name)
         if wanted is not None:
             fields["response_format"] = wanted
         return ModelCall(
             name,
-            model,
+            _callee(work),
             self._messages(work, place),
             fields,
             shape=shape_of(wanted),
@@ -156,6 +217,13 @@ class Maker:
                 first = [] if system is None else [("system", system)]
                 return Prompted([*first, ("user", self.render(source, f"{place}.{field}"))])
         return Handed(system)
+
+
+def _callee(work: Work) -> str:
+    """The name, as a model, of what a step asks; empty where it asks none."""
+    if work.model is not None:
+        return work.model
+    return f"chain:{work.chain}" if work.chain is not None else f"graph:{work.graph}" if work.graph is not None else ""
 
 
 def is_node(found: Any) -> bool:

@@ -77,15 +77,14 @@ class ModelCall:
 
     async def output(self, run: Run, names: Names) -> Any:
         """The answer's text, or what it holds as JSON. Raises `UpstreamError` where that is not of the shape."""
-        answer = await read(run, await self._asked(run, names, final=False))
-        text = text_in(answer)
-        return text if self._shape is None else self._opened(self._shape, answer, text)
+        return self.opened(await read(run, await self.ask(run, self.body(run, names, final=False), final=False)))
 
     async def answer(self, run: Run, names: Names) -> Reply:
         """The model's answer, unread."""
-        return run.answer(await self._asked(run, names, final=True))
+        return run.answer(await self.ask(run, self.body(run, names, final=True), final=True))
 
-    async def _asked(self, run: Run, names: Names, *, final: bool) -> Reply:
+    def body(self, run: Run, names: Names, *, final: bool) -> dict[str, Any]:
+        """What the model is asked; `final` where its answer is the run's own."""
         body: dict[str, Any] = {}
         if final or self._inherits:
             hidden = self._hidden if final else self._hidden | _NO_TEXT
@@ -93,26 +92,33 @@ class ModelCall:
         body |= self._fields
         body["model"] = self._model
         body["messages"] = self._messages(run, names)
-        if not self._nested:
-            return await run.env.run(run.child(body, self._step, final=final))
-        if self._inputs is not None:
-            body["inputs"] = {name: value(names) for name, value in self._inputs.items()}
-        elif run.inputs is not None:
-            body["inputs"] = run.inputs
+        if self._nested:
+            if self._inputs is not None:
+                body["inputs"] = {name: value(names) for name, value in self._inputs.items()}
+            elif run.inputs is not None:
+                body["inputs"] = run.inputs
+        return body
+
+    async def ask(self, run: Run, body: Mapping[str, Any], *, final: bool) -> Reply:
+        """The answer to such a body, unread."""
         call = run.child(body, self._step, final=final)
-        if run.tell is not None:
+        if self._nested and run.tell is not None:
             call.put(Watched(self._within(run.tell)))
         return await run.env.run(call)
 
-    def _within(self, tell: Tell) -> Tell:
-        return lambda event: tell(event._replace(step=f"{self._step}/{event.step}"))
-
-    def _opened(self, shape: Shape, answer: Chunk, text: str) -> Any:
+    def opened(self, answer: Chunk) -> Any:
+        """A whole answer's text, or what it holds as JSON. Raises `UpstreamError` where that is not of the shape."""
+        text = text_in(answer)
+        if self._shape is None:
+            return text
         try:
-            return shape.read(text)
+            return self._shape.read(text)
         except ValueError as error:
             finish = answer.finish
             why = f" It stopped early ({finish})." if finish not in (None, "stop") else ""
             raise UpstreamError(
                 f"The answer of {self._model} does not fit response_format: {error}.{why}", code="answer_misshapen"
             ) from error
+
+    def _within(self, tell: Tell) -> Tell:
+        return lambda event: tell(event._replace(step=f"{self._step}/{event.step}"))

@@ -1,6 +1,6 @@
 """A chain or graph as text, to be read in a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.orchestration.settings import (
     Chain,
@@ -10,8 +10,10 @@ from gateway.orchestration.settings import (
     Parallel,
     Sequential,
     Step,
+    Tool,
     Work,
 )
+from gateway.orchestration.toolbox import tool_name
 from gateway.orchestration.works import kind_of
 
 _LONG = 60
@@ -44,6 +46,11 @@ def summary(workflow: Chain | Graph) -> tuple[str, str]:
     return "graph" if isinstance(workflow, Graph) else workflow.type, workflow.description or parts
 
 
+def tool_rows(tools: Mapping[str, Tool]) -> list[tuple[str, ...]]:
+    """The tools of a configuration: name, what each does, and what it is for."""
+    return [(name, told(tool), shortened(tool.description) if tool.description else "") for name, tool in tools.items()]
+
+
 def _body(workflow: Chain | Graph) -> list[str]:
     match workflow:
         case Sequential():
@@ -71,6 +78,10 @@ def told(work: Work) -> str:
         words.append(f"with {', '.join(work.args)}")
     if work.response_format is not None:
         words.append("answers JSON")
+    if work.tools:
+        words.append(f"calls {', '.join(map(tool_name, work.tools))} in at most {work.max_turns} turns")
+        if work.on_max_turns == "answer":
+            words.append("the last without tools")
     if work.map is not None:
         words.append(f"for each {work.as_} of {work.map}, {work.max_concurrent} at a time")
     if work.timeout is not None:
@@ -139,6 +150,8 @@ def _conversational(chain: Conversational) -> list[str]:
     rows = [("model", chain.model)]
     if chain.system is not None:
         rows.append(("system", shortened(chain.system)))
+    if chain.tools:
+        rows.append(("tools", ", ".join(map(tool_name, chain.tools))))
     return _rows(rows)
 
 

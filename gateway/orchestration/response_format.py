@@ -22,7 +22,7 @@ def wire_format(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The `response_format` of a request; the short form becomes a strict JSON schema called `name`."""
     if given.get("type") in _WIRE:
         return dict(given)
-    schema = dict(given) if _is_schema(given) else _object(given)
+    schema = dict(given) if is_schema(given) else object_schema(given)
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
@@ -42,19 +42,20 @@ def format_problems(given: Mapping[str, Any], place: str) -> Iterator[Problem]:
         yield from _wire_problems(given, place)
     elif given.get("type") in _WIRE:
         yield from (_unknown(f"{place}.{name}", name, ("type",)) for name in given if name != "type")
-    elif _is_schema(given):
-        yield from _schema_problems(given, place)
+    elif is_schema(given):
+        yield from schema_problems(given, place)
     else:
         for name, kind in given.items():
-            yield from _kind_problems(kind, f"{place}.{name}")
+            yield from kind_problems(kind, f"{place}.{name}")
 
 
-def _is_schema(given: Mapping[str, Any]) -> bool:
+def is_schema(given: Mapping[str, Any]) -> bool:
     """Whether a block is a JSON schema of its own, and not fields: `type` says so, unless it is a field's name."""
     return given.get("type") == "object" and "properties" in given
 
 
-def _object(given: Mapping[str, Any]) -> dict[str, Any]:
+def object_schema(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of the short form: an object of these fields, all of them, and no others."""
     return {
         "type": "object",
         "properties": {name: _schema(kind) for name, kind in given.items()},
@@ -68,19 +69,20 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": kind}
     if isinstance(kind, list):
         return {"type": "array", "items": _schema(kind[0])}
-    return dict(kind) if not _SCHEMA.isdisjoint(kind) else _object(kind)
+    return dict(kind) if not _SCHEMA.isdisjoint(kind) else object_schema(kind)
 
 
-def _kind_problems(kind: Any, place: str) -> Iterator[Problem]:
+def kind_problems(kind: Any, place: str) -> Iterator[Problem]:
+    """What is wrong with one field of the short form."""
     expected = f"one of {', '.join(KINDS)}, a list of one of them, or a block of fields"
     if isinstance(kind, list) and len(kind) == 1:
-        yield from _kind_problems(kind[0], f"{place}[0]")
+        yield from kind_problems(kind[0], f"{place}[0]")
     elif isinstance(kind, dict) and kind:
         if not _SCHEMA.isdisjoint(kind):
-            yield from _schema_problems(kind, place)
+            yield from schema_problems(kind, place)
             return
         for name, inner in kind.items():
-            yield from _kind_problems(inner, f"{place}.{name}")
+            yield from kind_problems(inner, f"{place}.{name}")
     elif not (isinstance(kind, str) and kind in KINDS):
         yield Problem(place, "", expected, shown(kind), _cure(kind))
 
@@ -93,7 +95,7 @@ def _cure(kind: Any) -> str:
     return f"did you mean {meant!r}?" if meant else near(kind, KINDS)
 
 
-def _schema_problems(schema: Any, place: str) -> Iterator[Problem]:
+def schema_problems(schema: Any, place: str) -> Iterator[Problem]:
     """What is wrong with the types of a JSON schema; all else is the provider's to judge."""
     if not isinstance(schema, dict):
         yield Problem(place, "", "a JSON schema", shown(schema))
@@ -103,9 +105,9 @@ def _schema_problems(schema: Any, place: str) -> Iterator[Problem]:
         if one is not None and one not in _TYPES:
             yield Problem(f"{place}.type", "", f"one of {', '.join(_TYPES)}", shown(one), _cure(one))
     for name, inner in (schema.get("properties") or {}).items():
-        yield from _schema_problems(inner, f"{place}.properties.{name}")
+        yield from schema_problems(inner, f"{place}.properties.{name}")
     if "items" in schema:
-        yield from _schema_problems(schema["items"], f"{place}.items")
+        yield from schema_problems(schema["items"], f"{place}.items")
     lacking = [name for name in schema.get("required") or () if name not in (schema.get("properties") or {})]
     for name in lacking:
         yield Problem(f"{place}.required", f"{name!r} is required and not among the properties", cure="add it to them")
@@ -124,7 +126,7 @@ def _wire_problems(given: Mapping[str, Any], place: str) -> Iterator[Problem]:
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         yield Problem(f"{place}.json_schema.name", "", "a name of letters, digits, _ and -", shown(name))
     if "schema" in inner:
-        yield from _schema_problems(inner["schema"], f"{place}.json_schema.schema")
+        yield from schema_problems(inner["schema"], f"{place}.json_schema.schema")
     else:
         yield Problem(f"{place}.json_schema.schema", "missing", "a JSON schema", "", "add it")
 

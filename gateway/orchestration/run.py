@@ -1,13 +1,15 @@
 """One run of a chain or graph: what it was asked, what is known so far, what it has cost."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from msgspec import Raw
 
 from gateway.orchestration.answer import Metered, Summed, said
 from gateway.orchestration.asked import Asked
+from gateway.orchestration.names import BUILT_IN
 from gateway.seam import Call, Env, InvalidRequest, Reply, Request, Usage
 from gateway.wire.chat_turns import last_user_text, messages_of
 from gateway.wire.verbatim import INVALID, encode
@@ -70,10 +72,10 @@ class Run:
             self.messages = messages_of(members.get("messages"))
         except INVALID as error:
             raise InvalidRequest("'messages' must be an array of messages.", param="messages") from error
-        self.inputs = asked.inputs
+        self.inputs: Raw | Mapping[str, Any] | None = asked.inputs
         self.options = asked.options
         self.parameters = {name: value for name, value in members.items() if name not in OWN}
-        self.names: dict[str, Any] = {"inputs": _inputs(self.inputs)}
+        self.names: dict[str, Any] = {"inputs": _inputs(asked.inputs)}
         if "input" in needs:
             self.names["input"] = last_user_text(self.messages)
         if "messages" in needs:
@@ -101,6 +103,22 @@ class Run:
             headers=asked.headers,
         )
         return self.call.child(request=request, origin=f"{self.origin}/{step}")
+
+    def within(self, arguments: dict[str, Any]) -> Self:
+        """The run of a tool: its caller is the model, which gave these arguments, and `input` is what it says.
+
+        What is known of the caller of this run stays so: templates read `inputs`, `metadata` and what else was sent.
+        What the tool costs is its own run's, until that is added to this one.
+        """
+        inner = copy(self)
+        inner.spent, inner.estimated, inner.last = _NOTHING, False, None
+        text = arguments.get("input")
+        inner.messages = [] if text is None else [Raw(encode({"role": "user", "content": text_of(text)}))]
+        inner.inputs = arguments
+        inner.parameters = {}
+        known = {name: value for name, value in self.names.items() if name in BUILT_IN}
+        inner.names = {**known, "input": "" if text is None else text, **arguments}
+        return inner
 
     def spend(self, usage: Usage, estimated: bool) -> None:
         """A step has cost that."""

@@ -1,4 +1,4 @@
-"""What may stand under `chains:` and `graphs:`, as typed structs.
+"""What may stand under `chains:`, `graphs:` and `tools:`, as typed structs.
 
 The structs hold what one value can say; what values ask of each other is told by `wiring`. A text field is a template
 where its documentation says so; `template` compiles it.
@@ -20,6 +20,10 @@ Identifier = Annotated[
 Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 Shown = Literal["events", "reasoning"]
 """Steps are chunks with a `gateway` field, or the `reasoning_content` that chat interfaces show."""
+Turns = Annotated[int, Meta(ge=2, le=100)]
+CHOICES = ("auto", "required", "none")
+"""What `tool_choice` may be beside a tool's name."""
+OnMaxTurns = Literal["fail", "answer"]
 END = "END"
 """Where an edge leads that ends the run."""
 
@@ -56,12 +60,18 @@ class Params(Settings):
     """How long the model thinks: `low`, `medium`, `high`, or as its provider has it."""
     verbosity: Name | None = None
     """How long-winded the answer is: `low`, `medium`, `high`."""
+    tool_choice: Name | None = None
+    """Whether the step's `tools` are called: `auto`, `required`, `none`, or the one that must be. The first turn's."""
+    parallel_tool_calls: bool | None = None
+    """false: one tool is called at a time."""
     extra: dict[str, Any] = {}
     """Further fields of the request, sent as they stand here."""
 
     def sent(self) -> dict[str, Any]:
         """The fields of the request that these are."""
         named = {name: getattr(self, name) for name in self.__struct_fields__ if name != "extra"}
+        if self.tool_choice is not None and self.tool_choice not in CHOICES:
+            named["tool_choice"] = {"type": "function", "function": {"name": self.tool_choice}}
         return self.extra | {name: value for name, value in named.items() if value is not None}
 
 
@@ -131,6 +141,12 @@ class Work(Settings):
     """Parameters of the model call."""
     response_format: dict[str, Any] | None = None
     """What the model must answer: `{score: integer}` is short for a strict JSON schema; one in full works too."""
+    tools: Annotated[list[Name], Meta(min_length=1)] | None = None
+    """The tools that the model may call until it is done: names under `tools:`, or functions, `shop:find_order`."""
+    max_turns: Turns = 8
+    """How often the model is asked at most, where it has `tools`."""
+    on_max_turns: OnMaxTurns = "fail"
+    """What follows where it is not done by then; `answer`: the last turn has no tools, so that it must answer."""
     input: str | None = None
     """A template of the input of the chain or graph, the one user message that it gets; else the caller's messages."""
     inputs: dict[str, Value] | None = None
@@ -151,6 +167,19 @@ class Work(Settings):
     """Absent: a failure is final."""
     default: Value = None
     """Its output where it fails, which then is no failure."""
+
+
+class Tool(Work, kw_only=True):
+    """What a model may call: a step whose caller is the model, and whose templates see its arguments by their names."""
+
+    description: str | None = None
+    """What it is for, as the model is told; else what its function, chain or graph says of itself."""
+    parameters: dict[str, Any] | None = None
+    """Its arguments: `{number: string}`, or a JSON schema. Absent: those of the function's signature; else `input`."""
+    timeout: Duration | None = Duration(30)
+    """How long it may take, all tries included."""
+    max_size: Size = Size(256 * 1024)
+    """How much of its result the model is shown; what is longer is cut, and the model told."""
 
 
 class Step(Work, kw_only=True):
@@ -246,6 +275,12 @@ class Conversational(Workflow, kw_only=True):
     """Parameters of the model call."""
     response_format: dict[str, Any] | None = None
     """What the model must answer."""
+    tools: Annotated[list[Name], Meta(min_length=1)] | None = None
+    """The tools that the model may call until it is done."""
+    max_turns: Turns = 8
+    """How often the model is asked at most, where it has `tools`."""
+    on_max_turns: OnMaxTurns = "fail"
+    """What follows where it is not done by then."""
     timeout: Duration | None = None
     """How long a turn may take."""
     retry: StepRetry | None = None
@@ -258,6 +293,9 @@ class Conversational(Workflow, kw_only=True):
             system=self.system,
             params=self.params,
             response_format=self.response_format,
+            tools=self.tools,
+            max_turns=self.max_turns,
+            on_max_turns=self.on_max_turns,
             timeout=self.timeout,
             retry=self.retry,
         )

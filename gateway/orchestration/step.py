@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.orchestration.run import Run, StepEvent
 from gateway.orchestration.work import Names, Work
 from gateway.routing.patience import Patience
 from gateway.seam import GatewayError, ModelNotFound, Reply
 
+T = TypeVar("T")
 Do = Callable[[Run, Names], Awaitable[Any]]
 
 
@@ -27,37 +29,43 @@ class StepPatience(Patience):
         )
 
 
-class Tried:
-    """Work that is done again where it fails with what may pass: `attempts` times in all.
+class Tries(NamedTuple):
+    """How often something is done in all where it fails with what may pass.
 
     Before the second try it waits `wait` seconds, before each further one twice as long.
     """
 
-    def __init__(self, work: Work, attempts: int, wait: float) -> None:
-        self._work = work
-        self._attempts = attempts
-        self._wait = wait
+    attempts: int = 1
+    wait: float = 0.0
 
-    async def output(self, run: Run, names: Names) -> Any:
-        """What the work brings. Raises what its last try raised."""
-        return await self._tried(run, names, self._work.output)
-
-    async def answer(self, run: Run, names: Names) -> Reply:
-        """What the work answers, up to where its answer begins. Raises what its last try raised."""
-        reply: Reply = await self._tried(run, names, self._work.answer)
-        return reply
-
-    async def _tried(self, run: Run, names: Names, do: Do) -> Any:
-        wait = self._wait
-        for _ in range(self._attempts - 1):
+    async def of(self, do: Callable[[], Awaitable[T]]) -> T:
+        """What `do` brings. Raises what its last try raised."""
+        wait = self.wait
+        for _ in range(self.attempts - 1):
             try:
-                return await do(run, names)
+                return await do()
             except GatewayError as error:
                 if not error.retryable:
                     raise
             await asyncio.sleep(wait)
             wait *= 2
-        return await do(run, names)
+        return await do()
+
+
+class Tried:
+    """Work that is done again where it fails with what may pass."""
+
+    def __init__(self, work: Work, tries: Tries) -> None:
+        self._work = work
+        self._tries = tries
+
+    async def output(self, run: Run, names: Names) -> Any:
+        """What the work brings. Raises what its last try raised."""
+        return await self._tries.of(partial(self._work.output, run, names))
+
+    async def answer(self, run: Run, names: Names) -> Reply:
+        """What the work answers, up to where its answer begins. Raises what its last try raised."""
+        return await self._tries.of(partial(self._work.answer, run, names))
 
 
 class Step:

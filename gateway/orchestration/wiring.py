@@ -1,4 +1,4 @@
-"""Chains and graphs from the plain values of a configuration, with everything told that is wrong with their wiring."""
+"""Chains, graphs and tools from the plain values of a configuration, with all told that is wrong with their wiring."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +19,10 @@ from gateway.orchestration.settings import (
     Graph,
     Parallel,
     Sequential,
+    Tool,
     Work,
 )
+from gateway.orchestration.tool_wiring import tool_problems
 from gateway.orchestration.works import Known
 
 T = TypeVar("T")
@@ -28,41 +30,56 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Workflows(NamedTuple):
-    """The chains and graphs of a configuration, by name."""
+    """The chains, graphs and tools of a configuration, by name."""
 
     chains: dict[str, Chain]
     graphs: dict[str, Graph]
+    tools: dict[str, Tool]
 
 
 def read_workflows(
     chains: Mapping[str, Any],
     graphs: Mapping[str, Any],
+    tools: Mapping[str, Any],
     models: Mapping[str, Sequence[str]],
     providers: Iterable[str],
     function: Callable[[str, str], Any],
     hosts: Iterable[Allowed] = (),
 ) -> Workflows:
-    """The chains and graphs that are written there. Raises `ConfigError` with all that is wrong, in all of them.
+    """The chains, graphs and tools that are written there. Raises `ConfigError` with all that is wrong, in all of them.
 
     `models` are the names that the configuration gives to models, with what each leads to; `providers` are its
     providers; `function` finds the function that a name stands for, and is handed the place where it stands; `hosts`
     are those that `http` steps may call.
     """
     problems: list[Problem] = []
-    read = Workflows({}, {})
+    read = Workflows({}, {}, {})
     for name, entry in chains.items():
         with _Told(problems):
             read.chains[name] = read_chain(entry, f"chains.{name}")
     for name, entry in graphs.items():
         with _Told(problems):
             read.graphs[name] = _read(entry, Graph, f"graphs.{name}")
-    known = Known(models, tuple(providers), frozenset(chains), frozenset(graphs), function, Reach([*hosts]))
+    for name, entry in tools.items():
+        with _Told(problems):
+            read.tools[name] = _read(entry, Tool, f"tools.{name}")
+    known = Known(
+        models,
+        tuple(providers),
+        frozenset(chains),
+        frozenset(graphs),
+        frozenset(tools),
+        function,
+        Reach([*hosts]),
+    )
     for kind, names in (("chains", chains), ("graphs", graphs)):
         problems += (problem for name in names for problem in _name_problems(name, f"{kind}.{name}"))
     for name, chain in read.chains.items():
         problems += chain_problems(chain, f"chains.{name}", known)
     for name, graph in read.graphs.items():
         problems += graph_problems(graph, f"graphs.{name}", known)
+    for name, tool in read.tools.items():
+        problems += tool_problems(name, tool, f"tools.{name}", known)
     problems += _rings(read, models)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
@@ -131,8 +148,8 @@ def _name_problems(name: str, place: str) -> Iterator[Problem]:
         yield Problem(place, "", "a name of letters, digits, -, _ and .", repr(name), "rename it")
 
 
-def works(workflow: Chain | Graph, place: str) -> Iterator[tuple[str, Work]]:
-    """The steps of a chain or graph, each with its place."""
+def works(workflow: Chain | Graph | Tool, place: str) -> Iterator[tuple[str, Work]]:
+    """The steps of a chain, a graph or a tool, each with its place."""
     match workflow:
         case Sequential():
             yield from ((f"{place}.steps[{number}]", step) for number, step in enumerate(workflow.steps))
@@ -150,9 +167,11 @@ def works(workflow: Chain | Graph, place: str) -> Iterator[tuple[str, Work]]:
 
 
 def _rings(read: Workflows, models: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
-    """Chains and graphs that call themselves, by way of others."""
-    calls = {f"chain:{name}": list(_calls(chain, f"chains.{name}", models)) for name, chain in read.chains.items()}
-    calls |= {f"graph:{name}": list(_calls(graph, f"graphs.{name}", models)) for name, graph in read.graphs.items()}
+    """Chains, graphs and tools that call themselves, by way of others."""
+    calls: dict[str, list[tuple[str, str]]] = {}
+    for block, callers in (("chains", read.chains), ("graphs", read.graphs), ("tools", read.tools)):
+        for name, caller in callers.items():
+            calls[f"{block[:-1]}:{name}"] = list(_calls(caller, f"{block}.{name}", models))
     done: set[str] = set()
     for name in calls:
         way = [name] if name not in done else []
@@ -170,9 +189,10 @@ def _rings(read: Workflows, models: Mapping[str, Sequence[str]]) -> Iterator[Pro
                 left.append(iter(calls[callee]))
 
 
-def _calls(workflow: Chain | Graph, place: str, models: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """The chains and graphs that a workflow calls, and where."""
-    for at, work in works(workflow, place):
+def _calls(caller: Chain | Graph | Tool, place: str, models: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """The chains, graphs and tools that one of them calls, and where."""
+    for at, work in works(caller, place):
+        yield from ((f"{at}.tools[{number}]", f"tool:{name}") for number, name in enumerate(work.tools or ()))
         if work.model is not None:
             yield from ((f"{at}.model", target) for target in models.get(work.model, ()))
         for kind in ("chain", "graph"):

@@ -1,7 +1,7 @@
 """What is wrong with one step by itself, and which names it reads."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from gateway.orchestration.names import ANYTHING, TEXT, Names, Shape, own_name
 from gateway.orchestration.program import Reader, parsed
 from gateway.orchestration.response_format import fields, format_problems
 from gateway.orchestration.settings import Http, Params, Work
+from gateway.orchestration.step_tools import step_tool_problems
 from gateway.orchestration.template import alone, compile_value
 from gateway.orchestration.template import compile as compile_template
 
@@ -23,6 +24,7 @@ KINDS = ("model", "chain", "graph", "template", "function", "http")
 _MODEL_CALL = ("system", "prompt", "messages", "params", "response_format")
 _BELONGS = {
     **dict.fromkeys(_MODEL_CALL, ("model",)),
+    "tools": ("model",),
     "input": ("chain", "graph"),
     "inputs": ("chain", "graph"),
     "args": ("function",),
@@ -41,6 +43,7 @@ class Known(NamedTuple):
     """`provider/model` is a model too."""
     chains: frozenset[str]
     graphs: frozenset[str]
+    tools: frozenset[str]
     function: Callable[[str, str], Any]
     """The function that a name stands for at a place; raises `ConfigError`."""
     reach: Reach = Reach(())
@@ -70,8 +73,13 @@ def given(work: Work, name: str) -> bool:
     return value not in (None, {}, Params()) if not isinstance(value, bool) else value
 
 
-def work_problems(work: Work, place: str, names: Names, known: Known) -> Iterator[Problem]:
-    """Everything that is wrong with a step that stands where these names are there."""
+def work_problems(
+    work: Work, place: str, names: Names, known: Known, supplied: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Everything that is wrong with a step that stands where these names are there.
+
+    `supplied` are arguments of its function that `args` need not say: a tool's, which a model gives.
+    """
     kinds = [kind for kind in KINDS if getattr(work, kind) is not None]
     expected = f"one of {', '.join(KINDS)}"
     if not kinds:
@@ -96,9 +104,10 @@ def work_problems(work: Work, place: str, names: Names, known: Known) -> Iterato
     if work.response_format is not None:
         yield from format_problems(work.response_format, f"{place}.response_format")
     if work.function is not None:
-        yield from _function_problems(work, place, known)
+        yield from _function_problems(work, place, known, supplied)
     if work.http is not None:
         yield from _http_problems(work.http, f"{place}.http", inner, known)
+    yield from step_tool_problems(work, place, known.tools, known.function)
 
 
 def _belonging(work: Work, place: str, kind: str) -> Iterator[Problem]:
@@ -209,7 +218,7 @@ def _http_problems(http: Http, place: str, names: Names, known: Known) -> Iterat
     yield from http_wiring.reach_problems(url, at, known.reach)
 
 
-def _function_problems(work: Work, place: str, known: Known) -> Iterator[Problem]:
+def _function_problems(work: Work, place: str, known: Known, supplied: Collection[str]) -> Iterator[Problem]:
     assert work.function is not None
     try:
         function = known.function(work.function, f"{place}.function")
@@ -228,7 +237,7 @@ def _function_problems(work: Work, place: str, known: Known) -> Iterator[Problem
             at = f"{place}.args.{name}"
             yield Problem(at, f"{work.function} takes no such argument", expected, repr(name), near(name, named))
     for name, one in named.items():
-        if one.default is one.empty and name not in work.args:
+        if one.default is one.empty and name not in work.args and name not in supplied:
             yield Problem(f"{place}.args.{name}", "missing", f"an argument of {work.function}", "", "add it")
     for one in takes.values():
         if one.kind is one.POSITIONAL_ONLY and one.default is one.empty:

@@ -296,6 +296,7 @@ WORKFLOWS: dict[str, Any] = {
             ],
         }
     },
+    "tools": {"find": {"template": "{{ input }}"}},
 }
 
 
@@ -317,6 +318,10 @@ WORKFLOWS: dict[str, Any] = {
         ),
         ("graphs/support/edges/0/when", "one == 'x'", O, "graph:support: edges[0].when changed"),
         ("graphs/support/nodes/one/model", "quick", B, "graph:support: nodes.one.model changed"),
+        ("graphs/support/nodes/one/tools", ["find"], O, "graph:support: nodes.one.tools changed"),
+        ("tools/find/description", "Finds.", O, "tool:find: description changed"),
+        ("tools/find/template", "None.", B, "tool:find: template changed"),
+        ("tools/find", None, O, "tool:find is gone"),
     ],
 )
 def test_chains_and_graphs_are_compared(path: str, value: Any, group: str, sentence: str) -> None:

@@ -18,7 +18,7 @@ from gateway.config.convert import convert
 from gateway.config.json_schema import json_schema
 from gateway.config.load import parse
 from gateway.config.problems import ConfigError
-from gateway.orchestration.settings import CHAINS, Graph
+from gateway.orchestration.settings import CHAINS, Graph, Tool
 from gateway.orchestration.wiring import read_chain
 from tests.config.test_problems import CASES
 
@@ -79,7 +79,12 @@ def accepted(document: dict[str, Any]) -> bool:
                 convert(own, PROVIDERS[kind].Settings, f"providers.{name}")  # type: ignore[attr-defined]
             except ConfigError as error:
                 problems += error.problems
-    for place, read in (("chains", read_chain), ("graphs", lambda entry, at: convert(entry, Graph, at))):
+    readers = {
+        "chains": read_chain,
+        "graphs": lambda entry, at: convert(entry, Graph, at),
+        "tools": lambda entry, at: convert(entry, Tool, at),
+    }
+    for place, read in readers.items():
         workflows = document.get(place, {})
         for name, entry in workflows.items() if isinstance(workflows, dict) else ():
             try:
@@ -134,7 +139,7 @@ def test_it_refuses_what_the_loader_refuses(name: str) -> None:
 
 
 def test_a_provider_without_settings_takes_none() -> None:
-    validator = Draft202012Validator(json.loads(json_schema({"plain": None}, CHAINS, Graph)))
+    validator = Draft202012Validator(json.loads(json_schema({"plain": None}, CHAINS, Graph, Tool)))
     assert validator.is_valid({"providers": {"plain": {}, "other": {"type": "plain"}, "own": {"type": "a:B", "x": 1}}})
     assert not validator.is_valid({"providers": {"plain": {"x": 1}}})
     assert not validator.is_valid({"providers": {"other": {"type": "plain", "x": 1}}})

@@ -1,4 +1,4 @@
-"""docs/chains.md and docs/graphs.md: every chain and graph on them answers, whole and streamed."""
+"""docs/chains.md, docs/graphs.md and docs/tools.md: every chain and graph on them answers, whole and streamed."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["chains", "graphs"]
+PAGES = ["chains", "graphs", "tools"]
 INPUTS = {"tone": "kind", "docs": ["a", "b"]}
 
 

@@ -23,6 +23,18 @@ def example(request: pytest.FixtureRequest) -> Iterator[tuple[str, Served, OpenA
 
 
 ASKS = {
+    "agent": [
+        (
+            "helper",
+            "I want my money back.",
+            {},
+            "Let me look at your order.\n\nYour 39.90 EUR are on their way.",
+        ),
+        ("helper", "Where is order 4712?", {}, "Your chair is on its way."),
+        ("helper", "Are you open on Saturday?", {}, "On Saturday we are open from 9 to 16."),
+        ("helper", "What do I need for reading?", {}, "Take the small one."),
+        ("chain:helper", "Hello", {}, "Hello"),
+    ],
     "research": [("graph:research", "Why?", {}, "It began small, and how far it will go is disputed.")],
     "triage": [
         (
@@ -90,3 +102,16 @@ def test_the_research_graph_writes_a_second_draft() -> None:
         assert sorted(done[1:3]) == ["doubts", "facts"]
         assert done[:1] + done[3:] == ["plan", "write", "critique", "write", "critique", "polish"]
         assert json.dumps(steps)
+
+
+def test_the_agents_tools_are_steps() -> None:
+    with serve(FOLDER / "agent.yaml", {}) as served, OpenAI(base_url=served.base_url, api_key="none") as client:
+        stream = client.chat.completions.create(
+            model="helper",
+            messages=[{"role": "user", "content": "What do I need for reading?"}],
+            stream=True,
+            extra_body={"stream_options": {"include_steps": True}},
+        )
+        steps = [getattr(chunk, "gateway", None) for chunk in stream]
+        started = [step["step"] for step in steps if step and step["status"] == "started"]
+        assert started == ["answer", "answer/advisor", "answer/advisor/answer"]

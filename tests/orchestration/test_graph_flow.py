@@ -16,7 +16,7 @@ from gateway.orchestration.settings import END, Graph
 from gateway.orchestration.works import Known
 
 NODES = ("a", "b", "c", "d", "e")
-KNOWN = Known({"fast": []}, ("mock",), frozenset(), frozenset(), lambda name, place: name)
+KNOWN = Known({"fast": []}, ("mock",), frozenset(), frozenset(), frozenset(), lambda name, place: name)
 
 
 def graph(edges: list[dict[str, Any]], nodes: dict[str, Any] | None = None, **more: Any) -> Graph:

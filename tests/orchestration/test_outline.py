@@ -51,6 +51,29 @@ def test_each_chain_is_told(workflows: Workflows) -> None:
     assert told["triage"][1:] == ["  if 'refund' in input  chain polish", "  otherwise             model fast"]
 
 
+TOOLS = """
+providers: {mock: {}}
+chains:
+  agent: {type: conversational, model: mock/tools, tools: [note, "tests.orchestration.agents:find"]}
+  pressed: {type: simple, model: mock/tools, tools: [note], max_turns: 3, on_max_turns: answer}
+tools:
+  note: {description: "Takes a note.", template: "{{ text }}", parameters: {text: string}, timeout: 5s}
+"""
+
+
+def test_tools_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(TOOLS)
+    read = Gateway.load(path, {}).workflows
+    assert read is not None
+    assert outline("chain:agent", read.chains["agent"])[1:] == ["  model  mock/tools", "  tools  note, find"]
+    pressed = "model mock/tools, calls note in at most 3 turns, the last without tools"
+    assert outline("chain:pressed", read.chains["pressed"])[1:] == [f"  {pressed}"]
+    assert f'    n2["{pressed}"]' in mermaid(read.chains["pressed"]).splitlines()
+    result = CliRunner().invoke(main, ["explain", "--config", str(path)])
+    assert 'tools\n  note  template "{{ text }}", within 5s  "Takes a note."\n' in result.output
+
+
 def test_a_graph_is_drawn(workflows: Workflows) -> None:
     lines = mermaid(workflows.graphs["support"]).splitlines()
     assert lines[0] == "flowchart TD"

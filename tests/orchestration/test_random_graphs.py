@@ -172,6 +172,7 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
             find=lambda *_: None,
             bounds=Orchestrator(),
             conversations=w.gateway.conversations,
+            tools={},
         )
         body = json.dumps({"model": "graph:g", "messages": [], "stream": stream}).encode()
         call = Call(Request("chat", body, model="graph:g", stream=stream), w.env.tasks, id="x")

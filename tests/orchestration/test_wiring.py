@@ -26,6 +26,12 @@ SHOP = """
 def find_order(id, note=""):
     return {}
 
+def typed(id: str, note: str = "") -> dict:
+    return {}
+
+def unknown_type(id: "Nowhere") -> dict:
+    return {}
+
 def by_position(id, /):
     return {}
 """
@@ -82,7 +88,7 @@ providers: {mock: {}}
 def test_rings_through_models_are_found() -> None:
     chains = {"a": {"type": "simple", "model": "canary"}}
     with pytest.raises(ConfigError, match="chain:a calls itself: chain:a → chain:a"):
-        read_workflows(chains, {}, {"canary": ["chain:a"]}, [], lambda name, place: name)
+        read_workflows(chains, {}, {}, {"canary": ["chain:a"]}, [], lambda name, place: name)
 
 
 def test_calls_may_be_nested_deeply_and_shared() -> None:
@@ -90,7 +96,7 @@ def test_calls_may_be_nested_deeply_and_shared() -> None:
     for number in range(1, 1500):
         steps = [{"name": "a", "chain": f"c{number - 1}"}, {"name": "b", "chain": f"c{number - 1}"}]
         chains[f"c{number}"] = {"type": "sequential", "steps": steps}
-    assert len(read_workflows(chains, {}, {}, ["p"], lambda name, place: name).chains) == 1500
+    assert len(read_workflows(chains, {}, {}, {}, ["p"], lambda name, place: name).chains) == 1500
 
 
 def test_the_designs_workflows_load_as_they_stand() -> None:

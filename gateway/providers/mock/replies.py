@@ -17,14 +17,21 @@ class FixedReplies:
     __slots__ = ("_replies",)
 
     def __init__(self, replies: Sequence[FixedReply]) -> None:
-        self._replies = [(re.compile(reply.when), reply.tool is not None, _answer(reply)) for reply in replies]
+        self._replies = [(re.compile(reply.when), reply, _answer(reply)) for reply in replies]
 
     def find(self, ask: Ask) -> Answer | None:
         """The first that fits."""
-        for when, calls, answer in self._replies:
-            if when.search(ask.text) and not (calls and ask.called):
+        for when, reply, answer in self._replies:
+            if when.search(ask.text) and _is_due(reply, ask):
                 return answer
         return None
+
+
+def _is_due(reply: FixedReply, ask: Ask) -> bool:
+    """Whether a reply follows what ends the conversation: a user's words, or a tool's results."""
+    if reply.after is not None:
+        return any(name == reply.after for name, _ in ask.called)
+    return reply.tool is None or not ask.called
 
 
 def _answer(reply: FixedReply) -> Answer:

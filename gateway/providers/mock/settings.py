@@ -15,6 +15,7 @@ providers:
     replies:                      # fixed answers; the first that fits is taken
       - {when: "(?i)refund", say: "I am sorry to hear that."}
       - {when: weather, model: "tools", tool: {name: get_weather, arguments: {city: Oslo}}}
+      - {after: get_weather, say: "It rains."}
     failures:                     # what goes wrong, and how often
       - {model: lorem, kind: stall, after: 5, rate: 0.1}
       - {model: "*", kind: status, status: 503, rate: 0.01}
@@ -51,11 +52,14 @@ class FixedReply(Settings):
 
     It is given where `when`, a regular expression, is found in the last user text (absent: in any) and `model` fits
     the model's name; the word of the settings then goes before `tool_choice` and `response_format`. One that calls a
-    tool answers users only, not tools' results, so that an agent's loop comes to its end.
+    tool answers users only, not tools' results, so that an agent's loop comes to its end; one with `after` answers
+    nothing but the results of that tool.
     """
 
     when: str = ""
     model: str = "*"
+    after: str | None = None
+    """The tool whose results it answers."""
     say: str | None = None
     tool: ToolUse | None = None
     finish: Literal["stop", "length", "tool_calls", "content_filter"] | None = None

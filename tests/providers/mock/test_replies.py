@@ -39,3 +39,24 @@ async def test_a_tool_is_called_once(client, user):
     assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == arguments
     messages += [message, {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "Rain"}]
     assert (await client.message(messages=messages))["content"] == "The weather?"
+
+
+async def test_turns_are_written_down(client, user):
+    call = {"name": "weather", "arguments": {}}
+    client.configure(
+        replies=[
+            {"when": "rain", "tool": call},
+            {"when": "rain", "after": "weather", "say": "Now the news.", "tool": {"name": "news", "arguments": {}}},
+            {"after": "news", "say": "It rains."},
+        ]
+    )
+    messages = user("Does it rain?")
+    names = []
+    for _ in range(2):
+        message = (await client.whole(messages=messages))["choices"][0]["message"]
+        names.append(message["tool_calls"][0]["function"]["name"])
+        result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "yes"}
+        messages += [message, result]
+    assert names == ["weather", "news"]
+    assert (await client.whole(messages=messages))["choices"][0]["message"]["content"] == "It rains."
+    assert await client.say("Hello") == "Hello", "what answers a tool's results answers nobody else"
