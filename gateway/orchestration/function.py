@@ -8,7 +8,8 @@ import msgspec
 
 from gateway.orchestration.run import Run
 from gateway.orchestration.work import Names, Value, read, text_in
-from gateway.seam import Call, GatewayError, Handler, Node, PluginFailed, Reply, owned
+from gateway.seam import Call, Conversation, GatewayError, Handler, Node, PluginFailed, Reply, owned
+from gateway.stores.identity import identify
 
 _CODE = "function_failed"
 
@@ -50,7 +51,8 @@ class Function:
 class Custom:
     """A node (`seam.Node`): it gets the caller's request, with the step's `args` as `inputs`, and gives a Reply.
 
-    What its Reply reports is what it has cost.
+    What its Reply reports is what it has cost. Where the request names a conversation, the call knows it
+    (`call.get(Conversation)`).
     """
 
     def __init__(self, step: str, node: Node, args: Mapping[str, Value]) -> None:
@@ -69,7 +71,11 @@ class Custom:
     async def _entered(self, run: Run, names: Names, *, final: bool) -> Reply:
         body = {**run.parameters, "model": run.call.request.model, "messages": run.messages}
         body["inputs"] = {name: value(names) for name, value in self._args.items()}
-        return await owned(partial(self._run, run.env.run), run.child(body, self._step, final=final))
+        call = run.child(body, self._step, final=final)
+        named = identify(run.call, run.parameters, "conversation")
+        if named is not None:
+            call.put(Conversation(named.owner, named.name))
+        return await owned(partial(self._run, run.env.run), call)
 
     def _run(self, run: Handler, call: Call) -> Awaitable[Reply]:
         return self._node(call, run)
