@@ -67,7 +67,7 @@ class Answer:
     def piece(self, text: str) -> Batch:
         """A text that goes on where the last one ended."""
         self.said = True
-        return self._event({"content": text})
+        return self._event({"content": str(text)})  # LangChain has a text type of its own
 
     def end(self, usage: Usage) -> Batch:
         """The end of the answer."""

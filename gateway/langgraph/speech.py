@@ -139,8 +139,8 @@ class RunnableSpeech:
                 yield answer.piece(piece)
         if isinstance(whole, AIMessage) and self._output is None:
             answer.calls = whole.tool_calls
-        if not answer.said and (text := _concluded(self._output, whole)):
-            yield answer.text(text)
+        if not answer.said and whole is not None:
+            yield answer.text(text_of(whole if self._output is None else _named(self._output, whole)))
 
 
 def text_of(value: Any) -> str:
@@ -194,17 +194,22 @@ def _last_message(state: Any) -> AIMessage | None:
     return last if isinstance(last, AIMessage) else None
 
 
-def _concluded(output: Output | None, state: Any) -> str:
-    """The text of what a graph has come to."""
+def _named(output: Output, state: Any) -> Any:
+    """What `output` says is the answer."""
     if callable(output):
-        return text_of(output(state))
+        return output(state)
+    if not isinstance(state, dict) or output not in state:
+        raise LookupError(f"it ended without {output!r} in its state, which is its output")
+    return state[output]
+
+
+def _concluded(output: Output | None, state: Any) -> str:
+    """The text of what a graph has come to. Raises `LookupError` where it is none."""
     if output is not None:
-        if not isinstance(state, dict) or output not in state:
-            raise LookupError(f"the graph ended without {output!r} in its state, which is its output")
-        return text_of(state[output])
+        return text_of(_named(output, state))
     last = _last_message(state)
     if last is not None:
         return text_of(last)
     if state is None or isinstance(state, dict):
-        raise LookupError("the graph ended and no model of its answering nodes has said anything: name its output")
+        raise LookupError("it ended, and no model of the nodes that answer has said anything: name its output")
     return text_of(state)
