@@ -54,6 +54,8 @@ class Answer:
         if not isinstance(message, AIMessageChunk) and text == "".join(self._texts):
             return None  # a node that returns as a message of its own what its model has said
         delta = {"reasoning_content": thought} if thought else {}
+        if refusal := message.additional_kwargs.get("refusal"):
+            delta["refusal"] = str(refusal)
         if text:
             delta["content"] = self._before(message.id) + text
             self._texts.append(text)

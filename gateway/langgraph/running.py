@@ -65,7 +65,7 @@ class Running:
         self._open: set[Reply] = set()
         self._spent = Usage()
         self._estimated = False
-        self._waiting: set[Future[Any]] = set()
+        self._working: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @classmethod
@@ -127,12 +127,9 @@ class Running:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-            self._waiting.add(future)
-            try:
-                return future.result()
-            finally:
-                self._waiting.discard(future)
+            done: Future[T] = Future()
+            self._loop.call_soon_threadsafe(self._begin, work, done)
+            return done.result()
         work.close()
         raise RuntimeError(
             "An async function must ask a model by `ainvoke` or `astream`: anything else blocks the loop."
@@ -141,12 +138,28 @@ class Running:
     def close(self) -> None:
         """Nobody wants the run any more, or it is over: threads that still wait for a model do so no longer."""
         self._closed = True
-        for future in list(self._waiting):
-            future.cancel()
+        for task in self._working:
+            task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, T], done: Future[T]) -> None:
+        task = self.call.tasks.spawn(_fulfil(work, done))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
 
     def _over(self, reply: Reply, outcome: Outcome) -> None:
         self._open.discard(reply)
         self.spend(outcome.usage, estimated=outcome.estimated)
+
+
+async def _fulfil(work: Coroutine[Any, Any, T], done: Future[T]) -> None:
+    """Do what a thread waits for, and tell it what came of it."""
+    try:
+        done.set_result(await work)
+    except Exception as error:
+        done.set_exception(error)
+    except asyncio.CancelledError as error:
+        done.set_exception(error)
+        raise
 
 
 class Elsewhere(BaseCallbackHandler):

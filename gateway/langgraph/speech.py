@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Literal, Protocol
 
 import msgspec
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -85,10 +85,13 @@ class GraphSpeech:
                 yield answer.text("\n\n".join([text_of(one.value) for one in self._askable(asked, turn, running.call)]))
                 return
         last = _last_message(state)
-        if last is not None and self._output is None:
+        if self._output is None and isinstance(last, AIMessage):
             answer.calls = last.tool_calls
-        if not answer.said and (text := _concluded(self._output, state)):
-            yield answer.text(text)
+        # A tool's result with which a graph ends is its answer, whatever the model has said in front.
+        if not answer.said or isinstance(last, ToolMessage):
+            text = text_of(_concluded(last, state) if self._output is None else _named(self._output, state))
+            if text:
+                yield answer.text(text)
 
     def _said(self, answer: Answer, message: Any, metadata: Mapping[str, Any]) -> Batch | None:
         if self._output is None and isinstance(message, AIMessage) and self.answering(metadata):
@@ -187,11 +190,11 @@ def _joined(whole: Any, piece: Any) -> Any:
         return piece
 
 
-def _last_message(state: Any) -> AIMessage | None:
-    """The message with which a graph has ended."""
+def _last_message(state: Any) -> AIMessage | ToolMessage | None:
+    """The message with which a graph has ended, where it is its own."""
     messages = state.get("messages") if isinstance(state, dict) else None
     last = messages[-1] if isinstance(messages, list) and messages else None
-    return last if isinstance(last, AIMessage) else None
+    return last if isinstance(last, AIMessage | ToolMessage) else None
 
 
 def _named(output: Output, state: Any) -> Any:
@@ -203,13 +206,10 @@ def _named(output: Output, state: Any) -> Any:
     return state[output]
 
 
-def _concluded(output: Output | None, state: Any) -> str:
-    """The text of what a graph has come to. Raises `LookupError` where it is none."""
-    if output is not None:
-        return text_of(_named(output, state))
-    last = _last_message(state)
+def _concluded(last: BaseMessage | None, state: Any) -> Any:
+    """What a graph has come to. Raises `LookupError` where that is no answer."""
     if last is not None:
-        return text_of(last)
+        return last
     if state is None or isinstance(state, dict):
         raise LookupError("it ended, and no model of the nodes that answer has said anything: name its output")
-    return text_of(state)
+    return state

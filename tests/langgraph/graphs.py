@@ -1,17 +1,19 @@
 """Graphs and runnables as nodes: what the tests' configurations name."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
@@ -135,7 +137,7 @@ elsewhere_model = GenericFakeChatModel(
     messages=iter(
         AIMessage("From elsewhere.", usage_metadata={"input_tokens": 3, "output_tokens": 4, "total_tokens": 7})
         for _ in range(100)
-    )
+    ),
 )
 
 
@@ -183,7 +185,8 @@ async def opening() -> AsyncIterator[Any]:
 
 
 opened = LangGraphNode(opening)
-chain = LangGraphNode(ChatPromptTemplate([("system", "{tone}"), ("placeholder", "{messages}")]) | MODEL | StrOutputParser())
+_prompt = ChatPromptTemplate([("system", "{tone}"), ("placeholder", "{messages}")])
+chain = LangGraphNode(_prompt | MODEL | StrOutputParser())
 alone = LangGraphNode(MODEL, input="text")
 listed = LangGraphNode(MODEL, input=lambda messages, args: [HumanMessage(args["asked"])])
 doubled = LangGraphNode(RunnableLambda(lambda text: {"doubled": text * 2}), input="text")
@@ -197,6 +200,24 @@ client_tools = LangGraphNode(
 CALL = {"type": "tool_call", "name": "weather", "args": {"city": "Oslo"}, "id": "call_7"}
 
 
+@tool(return_direct=True)
+def direct(city: str) -> str:
+    """Says it itself."""
+    return f"12 degrees in {city}, at once"
+
+
+direct_agent = LangGraphNode(create_agent(MODEL, [direct]))
+
+
+@entrypoint()
+async def functional(state: dict[str, Any]) -> str:
+    answer = await MODEL.ainvoke(state["messages"])
+    return f"It says {answer.text}"
+
+
+function = LangGraphNode(functional, output=lambda text: text)
+
+
 class Report(BaseModel):
     title: str
     scores: list[int]
@@ -208,4 +229,5 @@ async def report(state: MessagesState) -> dict[str, Any]:
     return {"messages": [AIMessage(found.title)]}
 
 
+structured = LangGraphNode(create_agent(MODEL, [], response_format=ToolStrategy(Report)), output="structured_response")
 reported = LangGraphNode(StateGraph(MessagesState).add_node("say", report).add_edge(START, "say").compile())

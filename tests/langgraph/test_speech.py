@@ -1,5 +1,6 @@
 """What graphs and runnables say: which texts, in which order, and when."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,15 @@ async def both(world: World, text: str = "Hi", **more: Any) -> str:
     assert "".join(streamed) == whole.text
     assert pieces.usage == whole.usage
     return whole.text
+
+
+async def stream_of(world: World, name: str, heard: list[str] | None = None, **more: Any) -> list[str]:
+    """The pieces of a streamed answer, also in `heard` as they come."""
+    heard = [] if heard is None else heard
+    async with world.gateway.run(name, stream=True, **more) as pieces:
+        async for piece in pieces:
+            heard.append(piece)
+    return heard
 
 
 @pytest.mark.parametrize(
@@ -105,6 +115,11 @@ async def test_tools_that_the_caller_is_to_run() -> None:
             assert call["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
 
 
+async def test_a_function_of_langgraphs_is_a_graph_too() -> None:
+    async with node("function") as world:
+        assert await both(world) == "It says <Hi>"
+
+
 async def test_the_node_answers_within_a_workflow_too() -> None:
     steps = [
         {"name": "said", "function": "tests.langgraph.graphs:essay", "args": TOPIC},
@@ -130,13 +145,9 @@ async def test_a_graph_that_fails(
     name: str, status: int, code: str, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node(name, TOPIC) as world:
-        for stream in (False, True):
+        for ask in (world.gateway.run, partial(stream_of, world)):
             with pytest.raises(GatewayError, match=text) as caught:
-                if stream:
-                    async with world.gateway.run("graph:g", messages=[], stream=True) as pieces:
-                        assert [piece async for piece in pieces] == []
-                else:
-                    await world.gateway.run("graph:g", messages=[])
+                await ask("graph:g", messages=[])
             assert (caught.value.status, caught.value.code) == (status, code)
             assert "secret" not in caught.value.message
     if name == "broken":
@@ -148,12 +159,10 @@ async def test_a_graph_that_fails_after_it_has_spoken_breaks_the_stream() -> Non
         with pytest.raises(GatewayError) as caught:
             await world.ask("graph:g", "Hi there")
         assert caught.value.code == "graph_failed"
-        async with world.gateway.run("graph:g", messages=[{"role": "user", "content": "a b"}], stream=True) as pieces:
-            heard = []
-            with pytest.raises(GatewayError):
-                async for piece in pieces:
-                    heard.append(piece)
-            assert heard == ["<a", " ", "b>"]
+        heard: list[str] = []
+        with pytest.raises(GatewayError):
+            await stream_of(world, "graph:g", heard, messages=[{"role": "user", "content": "a b"}])
+        assert heard == ["<a", " ", "b>"]
 
 
 @pytest.mark.parametrize(
