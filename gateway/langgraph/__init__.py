@@ -8,11 +8,10 @@ try:
     from gateway.langgraph.model import GatewayChatModel
     from gateway.langgraph.node import LangGraphNode
 except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] not in ("langchain_core", "langgraph"):
+    package = (missing.name or "").partition(".")[0]
+    if package not in ("langchain_core", "langgraph"):
         raise
     install = "pip install 'llm-orchestration-gateway[langgraph]'"
-    raise ModuleNotFoundError(
-        f"gateway.langgraph needs {missing.name}, which is not installed: {install}", name=missing.name
-    ) from missing
+    raise ModuleNotFoundError(f"gateway.langgraph needs {package}, which is not installed: {install}") from missing
 
 __all__ = ["GatewayChatModel", "LangGraphNode"]

@@ -152,6 +152,24 @@ def test_each_key_has_its_own_threads() -> None:
         served.idle()
 
 
+def test_anthropics_dialect_has_the_same_conversation() -> None:
+    config = {
+        "providers": {"mock": {"type": "mock"}},
+        "models": {"m": "mock/echo"},
+        "graphs": {"g": graph("asking")},
+    }
+    with serve(config) as served:
+        headers = {"x-gateway-conversation-id": "n1", "anthropic-version": "2023-06-01"}
+
+        def ask(path: str, text: str) -> Any:
+            body = {"model": "graph:g", "messages": user(text), "max_tokens": 9}
+            return httpx.post(f"{served.base_url}/{path}", json=body, headers=headers, trust_env=False).json()
+
+        assert ask("messages", "Buy?")["content"][0]["text"] == '{"approve":"Buy?"}'
+        assert ask("chat/completions", "yes")["choices"][0]["message"]["content"] == "You said: 'yes'"
+        served.idle()
+
+
 def test_names_of_threads() -> None:
     assert thread_id(Conversation("", "c")) == "c"
     assert thread_id(Conversation("web", "c")) == "web/c"
