@@ -30,13 +30,18 @@ _FINISHES = {
 
 
 class Answer:
-    """Makes the events of one chat answer, in their order: role, texts, tool calls, finish, usage, end mark."""
+    """Makes the events of one chat answer, in their order: role, texts, tool calls, finish, usage, end mark.
+
+    Where several models speak at once, one speaks and the others wait until it has ended.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._created = int(time.time())
         self._opened = False
-        self._message: str | None = None
+        self._speaker: str | None = None
+        self._waiting: dict[str | None, list[AIMessage]] = {}
+        self._last: str | None = None
         self._texts: list[str] = []
         self._finish = "stop"
         self.said = False
@@ -45,21 +50,15 @@ class Answer:
         """The tools that the caller is to run."""
 
     def message(self, message: AIMessage) -> Batch | None:
-        """What a message, or a piece of one, says; None where that is nothing."""
-        metadata = message.response_metadata
-        told = metadata.get("finish_reason") or metadata.get("stop_reason")
-        if told is not None:
-            self._finish = _FINISHES.get(str(told), "stop")
-        text, thought = str(message.text), _reasoning(message)
-        if not isinstance(message, AIMessageChunk) and text == "".join(self._texts):
-            return None  # a node that returns as a message of its own what its model has said
-        delta = {"reasoning_content": thought} if thought else {}
-        if refusal := message.additional_kwargs.get("refusal"):
-            delta["refusal"] = str(refusal)
-        if text:
-            delta["content"] = self._before(message.id) + text
-            self._texts.append(text)
-        return self._event(delta) if delta else None
+        """What a message, or a piece of one, says; None where that is nothing, or must wait."""
+        if self._speaker not in (None, message.id):
+            self._waiting.setdefault(message.id, []).append(message)
+            return None
+        chunks = self._spoken(message)
+        while self._speaker is None and self._waiting:
+            for piece in self._waiting.pop(next(iter(self._waiting))):
+                chunks += self._spoken(piece)
+        return Batch.of(chunks) if chunks else None
 
     def text(self, text: str) -> Batch:
         """A text that stands by itself."""
@@ -69,35 +68,54 @@ class Answer:
     def piece(self, text: str) -> Batch:
         """A text that goes on where the last one ended."""
         self.said = True
-        return self._event({"content": str(text)})  # LangChain has a text type of its own
+        return Batch.of((self._event({"content": str(text)}),))  # LangChain has a text type of its own
 
     def end(self, usage: Usage) -> Batch:
-        """The end of the answer."""
+        """The end of the answer, and what of messages that did not end had to wait."""
+        chunks = [chunk for pieces in self._waiting.values() for piece in pieces for chunk in self._spoken(piece)]
         calls = [{"index": number, **call} for number, call in enumerate(chat_calls(self.calls))]
+        if calls or not (self._opened or chunks):
+            chunks.append(self._event({"tool_calls": calls} if calls else {}))
         trailer = chat_chunk(self._call.id, self._call.request.model, self._created) | {"choices": []}
-        return Batch.of(
-            [
-                *(self._event({"tool_calls": calls} if calls else {}).chunks if calls or not self._opened else ()),
-                self._chunk({}, "tool_calls" if calls else self._finish),
-                Chunk(frame(encode(trailer)), CHAT_EVENT).with_usage(usage),
-                Chunk(DONE, CHAT_EVENT),
-            ]
-        )
+        chunks += [
+            self._chunk({}, "tool_calls" if calls else self._finish),
+            Chunk(frame(encode(trailer)), CHAT_EVENT).with_usage(usage),
+            Chunk(DONE, CHAT_EVENT),
+        ]
+        return Batch.of(chunks)
 
-    def _before(self, message: str | None) -> str:
+    def _spoken(self, message: AIMessage) -> list[Chunk]:
+        whole = not isinstance(message, AIMessageChunk)
+        self._speaker = None if whole or getattr(message, "chunk_position", None) == "last" else message.id
+        metadata = message.response_metadata
+        told = metadata.get("finish_reason") or metadata.get("stop_reason")
+        if told is not None:
+            self._finish = _FINISHES.get(str(told), "stop")
+        text, thought = str(message.text), _reasoning(message)
+        if whole and text == "".join(self._texts):
+            return []  # a node returns as a message of its own what its model has said
+        delta = {"reasoning_content": thought} if thought else {}
+        if refusal := message.additional_kwargs.get("refusal"):
+            delta["refusal"] = str(refusal)
+        if text:
+            delta["content"] = self._gap(message.id) + text
+            self._texts.append(text)
+        return [self._event(delta)] if delta else []
+
+    def _gap(self, message: str | None) -> str:
         """What stands between what was said and what `message` says next."""
-        if self.said and message == self._message:
+        if self.said and message == self._last:
             return ""
         gap = _GAP if self.said else ""
         self._texts = []
-        self._message, self.said = message, True
+        self._last, self.said = message, True
         return gap
 
-    def _event(self, delta: Mapping[str, Any]) -> Batch:
+    def _event(self, delta: Mapping[str, Any]) -> Chunk:
         if not self._opened:
             self._opened = True
             delta = {"role": "assistant", "content": "", "refusal": None, **delta}
-        return Batch.of((self._chunk(delta),))
+        return self._chunk(delta)
 
     def _chunk(self, delta: Mapping[str, Any], finish: str | None = None) -> Chunk:
         chunk = chat_chunk(self._call.id, self._call.request.model, self._created, delta, finish)

@@ -1,5 +1,6 @@
 """Graphs and runnables as nodes: what the tests' configurations name."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
@@ -149,6 +150,29 @@ async def abroad(state: MessagesState) -> dict[str, Any]:
 mixed = LangGraphNode(
     StateGraph(MessagesState).add_node("a", abroad).add_node("b", fixed).add_edge(START, "a").compile(), nodes=["a"]
 )
+
+
+async def one(state: Essay) -> dict[str, str]:
+    return {"plan": str((await MODEL.ainvoke(f"a slow {state['topic']}")).text)}
+
+
+async def other(state: Essay) -> dict[str, str]:
+    return {"essay": str((await MODEL.ainvoke(f"other {state['topic']}")).text)}
+
+
+beside = LangGraphNode(
+    StateGraph(Essay).add_node("a", one).add_node("b", other).add_edge(START, "a").add_edge(START, "b").compile(),
+    input="args",
+)
+HELD = threading.Event()
+
+
+def holding(state: MessagesState) -> dict[str, Any]:
+    HELD.wait(20)
+    return {}
+
+
+held = LangGraphNode(StateGraph(MessagesState).add_node("say", holding).add_edge(START, "say").compile())
 
 
 async def ask(state: MessagesState) -> dict[str, Any]:

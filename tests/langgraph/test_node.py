@@ -59,6 +59,17 @@ async def test_a_stream_that_is_closed_ends_the_graph() -> None:
         assert world.model.ended[-1].kind == "cancelled"
 
 
+async def test_a_node_in_a_thread_holds_nobody_up_who_leaves() -> None:
+    graphs.HELD.clear()
+    async with node("held") as world:
+        gone = asyncio.get_running_loop().create_task(world.ask("graph:g"))
+        await until(lambda: len(world.env.tasks) == 1)
+        gone.cancel()
+        await asyncio.wait((gone,))
+        await quiet(world)
+        graphs.HELD.set()
+
+
 async def test_many_at_once() -> None:
     async with node("agent") as world:
         texts = [f"caller {number}" for number in range(50)]

@@ -1,5 +1,6 @@
 """What graphs and runnables say: which texts, in which order, and when."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from gateway.seam import GatewayError
 from tests.langgraph.world import node
-from tests.orchestration.scripted import World
+from tests.orchestration.scripted import World, until
 
 TOPIC = {"topic": "{{ input }}"}
 
@@ -64,6 +65,17 @@ async def test_a_message_that_no_model_said_is_said() -> None:
     async with node("unsaid") as world:
         assert await both(world) == "No model was asked."
         assert not world.model.asked
+
+
+async def test_models_that_speak_at_once_do_not_interrupt_each_other() -> None:
+    async with node("beside", TOPIC) as world:
+        heard: list[str] = []
+        stream = stream_of(world, "graph:g", heard, messages=[{"role": "user", "content": "one"}])
+        task = asyncio.get_running_loop().create_task(stream)
+        await until(lambda: len(world.model.ended) == 1)  # `other` has ended, `a slow` has not
+        world.model.go.set()
+        await task
+        assert "".join(heard) in ("<a slow one>\n\n<other one>", "<other one>\n\n<a slow one>")
 
 
 async def test_within_a_subgraph() -> None:
