@@ -2,6 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.build import Gateway
+from gateway.config.problems import ConfigError
 
 CONFIG = """
 providers: {mock: {type: mock}}
@@ -48,13 +55,7 @@ except ConfigError as error:
     assert "pip install 'llm-orchestration-gateway[langgraph]'" in told
 
 
-def test_a_plugin_that_is_wrong_is_told_with_its_line(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    import pytest
-    import yaml
-
-    from gateway.build import Gateway
-    from gateway.config.problems import ConfigError
-
+def test_a_plugin_that_is_wrong_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/weather_agent.py").write_text(
         "from langgraph.graph import MessagesState, StateGraph\n"

@@ -1,5 +1,7 @@
 """The gateway's models as LangChain's: what is asked, what is answered, and where they can be asked."""
 
+import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,10 +36,10 @@ within_thread = LangGraphNode(RunnableLambda(_sync_work))
 
 @asynccontextmanager
 async def doing(name: str, work: Callable[[], Any], **body: Any) -> AsyncIterator[World]:
-    """A gateway whose graph does `work`; asked once."""
+    """A gateway whose `chain:c` does `work`; asked once."""
     SEEN["work"] = work
-    step = {"function": f"{__name__}:{name}"}
-    async with node("agent", chains={"c": {"type": "simple", **step}}) as world:
+    async with node("agent", chains={"c": {"type": "simple", "function": f"{__name__}:{name}"}}) as world:
+        world.model.says["report"] = '{"title": "T", "scores": [1]}'
         SEEN["answer"] = await world.gateway.run("chain:c", messages=[{"role": "user", "content": "Hi"}], **body)
         yield world
 
@@ -98,10 +100,7 @@ async def test_parameters_tools_and_structure_are_sent() -> None:
         assert plain == {"title": "T", "scores": [1]}
         return "done"
 
-    async with node("agent") as world:
-        world.model.says["report"] = '{"title": "T", "scores": [1]}'
-        SEEN["work"] = work
-    async with reporting(work, temperature=1, max_completion_tokens=9, top_p=0.5) as world:
+    async with doing("within", work, temperature=1, max_completion_tokens=9, top_p=0.5) as world:
         first, *bound = world.model.asked[:6]
         assert (first["temperature"], first["max_tokens"], first["stop"], first["top_p"]) == (0.5, 5, ["x"], 0.5)
         assert "max_completion_tokens" not in first
@@ -114,14 +113,13 @@ async def test_parameters_tools_and_structure_are_sent() -> None:
         assert set(asked["json_schema"]["schema"]["properties"]) == {"title", "scores"}
 
 
-@asynccontextmanager
-async def reporting(work: Callable[[], Any], **body: Any) -> AsyncIterator[World]:
-    SEEN["work"] = work
-    chain = {"type": "simple", "function": f"{__name__}:within"}
-    async with node("agent", chains={"c": chain}) as world:
-        world.model.says["report"] = '{"title": "T", "scores": [1]}'
-        SEEN["answer"] = await world.gateway.run("chain:c", messages=[{"role": "user", "content": "Hi"}], **body)
-        yield world
+async def test_calls_are_steps_of_the_run() -> None:
+    async with node("essay", {"topic": "{{ input }}"}, chains={"c": {"type": "simple", "graph": "g"}}) as world:
+        await world.ask("chain:c")
+        first, second = world.model.calls
+        assert first.id == second.id
+        assert {one.origin for one in world.model.calls} == {"graph:g/n"}
+        assert all(one.target.provider == "s" for one in world.model.calls)
 
 
 async def test_the_callers_parameters_reach_only_the_nodes_that_answer() -> None:
@@ -167,17 +165,12 @@ async def test_outside_of_the_gateway_it_says_where_it_belongs() -> None:
 
 
 async def test_who_asks_after_the_run_is_told_so() -> None:
-    import contextvars
-
     async def work() -> str:
         SEEN["context"] = contextvars.copy_context()
         return "done"
 
     async with doing("within", work):
         pass
-    coroutine = MODEL.ainvoke("late")
-    import asyncio
-
-    task = asyncio.get_running_loop().create_task(coroutine, context=SEEN["context"])
+    task = asyncio.get_running_loop().create_task(MODEL.ainvoke("late"), context=SEEN["context"])
     with pytest.raises(RuntimeError, match="over"):
         await task

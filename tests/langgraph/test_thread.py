@@ -126,7 +126,7 @@ async def test_a_graph_is_opened_and_closed_with_the_gateway() -> None:
 
 def test_each_key_has_its_own_threads() -> None:
     config = {
-        "auth": {"keys": [{"name": "web", "key": "sk-web"}, {"name": "app", "key": "sk-app"}]},
+        "auth": {"keys": [{"name": "web", "key": "sk-web"}, {"name": "app", "key": "sk-app", "models": ["graph:g"]}]},
         "providers": {"mock": {"type": "mock"}},
         "models": {"m": "mock/echo"},
         "graphs": {"g": graph("asking")},

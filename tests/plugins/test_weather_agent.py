@@ -1,5 +1,6 @@
 """LangGraph's prebuilt agent as `graph:…`, asked through the official SDK: on the mock, and on a scripted upstream."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,8 +117,6 @@ def test_on_the_mock() -> None:
 def test_each_token_comes_as_the_model_speaks() -> None:
     """The upstream says its next word only when the client has read the last."""
     with scripted() as (_, client, upstream):
-        import asyncio
-
         words = [asyncio.Event() for _ in range(3)]
 
         async def slow(request: Received, wire: Wire) -> None:
