@@ -19,6 +19,7 @@ from gateway.langgraph.messages import to_chat
 from gateway.langgraph.running import OURS, Running
 from gateway.langgraph.structured import Schema, structured
 from gateway.seam import Chunk, Reply, unfold
+from gateway.wire.verbatim import INVALID, mend
 
 _LENGTHS = ("max_tokens", "max_completion_tokens")
 _DELTAS = ("reasoning_content", "refusal")
@@ -164,7 +165,7 @@ def _message(chunk: Chunk) -> AIMessageChunk | None:
     if not source:
         return None
     chunk.parts()  # which raises where it is none of a chat answer's events
-    document = _decode(source)
+    document = _opened(source)
     choice: dict[str, Any] = next((one for one in document.get("choices") or () if not one.get("index")), {})
     delta, finish = choice.get("delta") or {}, choice.get("finish_reason")
     ended = {} if finish is None else {"finish_reason": finish, "model_name": document.get("model")}
@@ -173,7 +174,7 @@ def _message(chunk: Chunk) -> AIMessageChunk | None:
             name=(call.get("function") or {}).get("name"),
             args=(call.get("function") or {}).get("arguments"),
             id=call.get("id"),
-            index=call.get("index", position),
+            index=position if call.get("index") is None else call["index"],
         )
         for position, call in enumerate(delta.get("tool_calls") or ())
     ]
@@ -184,6 +185,14 @@ def _message(chunk: Chunk) -> AIMessageChunk | None:
         response_metadata=ended,
         usage_metadata=_usage(chunk),
     )
+
+
+def _opened(source: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = _decode(source)
+    except INVALID:  # half of a surrogate pair, which is JSON, though no text
+        found = _decode(mend(source))
+    return found
 
 
 def _usage(chunk: Chunk) -> UsageMetadata | None:

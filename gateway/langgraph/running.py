@@ -136,10 +136,12 @@ class Running:
         )
 
     def close(self) -> None:
-        """Nobody wants the run any more, or it is over: threads that still wait for a model do so no longer."""
+        """The run is over, or nobody wants it any more: nothing is asked or read for it from now on."""
         self._closed = True
-        for task in self._working:
+        for task in self._working:  # threads wait for them, which nobody can cancel
             task.cancel()
+        for reply in self._open:  # a node that was left, or has left one unread
+            self.call.tasks.settle(reply.aclose())
 
     def _begin(self, work: Coroutine[Any, Any, T], done: Future[T]) -> None:
         task = self.call.tasks.spawn(_fulfil(work, done))

@@ -14,7 +14,7 @@ from gateway.langgraph import GatewayChatModel, LangGraphNode
 from gateway.seam import GatewayError
 from tests.langgraph.graphs import Report, weather
 from tests.langgraph.world import node
-from tests.orchestration.scripted import World
+from tests.orchestration.scripted import World, quiet
 
 MODEL = GatewayChatModel(model="m")
 SEEN: dict[str, Any] = {}
@@ -84,6 +84,18 @@ async def test_a_stream_that_a_thread_gives_up_is_closed() -> None:
     async with doing("within_thread", work) as world:
         assert SEEN["answer"].text == "<one"
         assert [outcome.kind for outcome in world.model.ended] == ["cancelled"]
+
+
+async def test_a_stream_that_a_node_leaves_is_closed_with_the_run() -> None:
+    async def work() -> str:
+        SEEN["stream"] = MODEL.astream("one two")
+        return "".join([str((await anext(SEEN["stream"])).text) for _ in range(2)])
+
+    async with doing("within", work) as world:
+        assert SEEN["answer"].text == "<one"
+        await quiet(world)
+        assert [outcome.kind for outcome in world.model.ended] == ["cancelled"]
+    await SEEN["stream"].aclose()
 
 
 async def test_parameters_tools_and_structure_are_sent() -> None:

@@ -137,6 +137,25 @@ def test_what_cannot_be_run_is_told() -> None:
         LangGraphNode(builder.compile(), nodes="say")
 
 
+def test_half_a_character_and_calls_without_number_are_read() -> None:
+    async def script(request: Received, wire: Wire) -> None:
+        pieces = events("a")
+        if request.json["messages"][-1]["role"] == "tool":
+            pieces.insert(2, pieces[1].replace(b'"a"', rb'"\ud83d"'))
+        else:
+            call = (
+                b'{"tool_calls": [{"id": "c", "function": {"name": "weather", "arguments": "{\\"city\\": \\"X\\"}"}}]}'
+            )
+            pieces[1] = pieces[1].replace(b'{"content": "a"}', call)
+        await wire.stream(pieces)
+
+    with Upstream(script) as upstream, serve(served_graph("agent", upstream)) as served:
+        body = {"model": "graph:g", "messages": USER}
+        answer = httpx.post(f"{served.base_url}/chat/completions", json=body, trust_env=False, timeout=30)
+        assert answer.json()["choices"][0]["message"]["content"] == "a\ufffd"
+        served.idle()
+
+
 def calling(name: str, arguments: str, said: str = "") -> dict[str, Any]:
     """A whole answer that calls a tool."""
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
