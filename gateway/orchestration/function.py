@@ -8,7 +8,8 @@ import msgspec
 
 from gateway.orchestration.run import Run
 from gateway.orchestration.work import Names, read, text_in
-from gateway.seam import Call, GatewayError, Handler, Node, PluginFailed, Reply, owned
+from gateway.seam import Call, Conversation, GatewayError, Handler, Node, PluginFailed, Reply, owned
+from gateway.stores.identity import identify
 
 Args = Callable[[Run, Names], Mapping[str, Any]]
 """The arguments of a function, by name."""
@@ -52,7 +53,8 @@ class Function:
 class Custom:
     """A node (`seam.Node`): it gets the caller's request, with `args` as `inputs`, and gives a Reply.
 
-    What its Reply reports is what it has cost.
+    What its Reply reports is what it has cost. Where the request names a conversation, the call knows it
+    (`call.get(Conversation)`).
     """
 
     def __init__(self, step: str, node: Node, args: Args) -> None:
@@ -71,7 +73,11 @@ class Custom:
     async def _entered(self, run: Run, names: Names, *, final: bool) -> Reply:
         body = {**run.parameters, "model": run.call.request.model, "messages": run.messages}
         body["inputs"] = self._args(run, names)
-        return await owned(partial(self._run, run.env.run), run.child(body, self._step, final=final))
+        call = run.child(body, self._step, final=final)
+        named = identify(run.call, run.parameters, "conversation")
+        if named is not None:
+            call.put(Conversation(named.owner, named.name))
+        return await owned(partial(self._run, run.env.run), call)
 
     def _run(self, run: Handler, call: Call) -> Awaitable[Reply]:
         return self._node(call, run)

@@ -59,6 +59,15 @@ class Inbound(NamedTuple):
         return None
 
 
+class Conversation(NamedTuple):
+    """Which conversation a client's request is of: kept in a node's call where the request names one."""
+
+    owner: str
+    """The key that it belongs to; empty where there are none. Two keys' conversations of one name are two."""
+    name: str
+    """1 to 128 of `A-Z a-z 0-9 . _ : @ ~ + = -`."""
+
+
 class Caller(Protocol):
     """Who asks: a key."""
 

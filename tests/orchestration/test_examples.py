@@ -49,6 +49,10 @@ ASKS = {
         ("desk", "x" * 2001, {}, "Please tell us in a few sentences what this is about."),
     ],
     "summarise": [("chain:summarise", "", {"docs": ["a", "b", "c"]}, "All of them are about one thing.")],
+    "langgraph": [
+        ("graph:weather", "How is the weather?", {}, "weather answered: 12 degrees and rain in Oslo"),
+        ("weather", "Any weather?", {}, "weather answered: 12 degrees and rain in Oslo"),
+    ],
     "panel": [
         ("chain:panel", "Will it work?", {}, "It worked twice, so it may well work again."),
         ("chain:fastest", "Will it?", {}, "Will it?"),

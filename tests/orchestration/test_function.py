@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.seam import Call, GatewayError, Handler, InvalidRequest, Reply, Usage
+from gateway.seam import Call, Conversation, GatewayError, Handler, InvalidRequest, Reply, Usage
 from tests.orchestration.scripted import failing, user, world
 
 HERE = __name__
@@ -53,6 +53,10 @@ async def twice(call: Call, run: Handler) -> Reply:
     if call.request.body["inputs"].get("stop"):
         return Reply.saying(call, text)
     return await run(call.child(model="m2"))
+
+
+async def whose(call: Call, run: Handler) -> Reply:
+    return Reply.saying(call, repr(call.get(Conversation)))
 
 
 class Count:
@@ -166,3 +170,12 @@ async def test_a_node_that_asks_its_own_chain_comes_to_an_end() -> None:
             await w.ask("chain:c")
         assert (caught.value.status, caught.value.code) == (400, "too_deep")
         assert await w.ask("m") == "<Hi>"
+
+
+async def test_a_node_knows_the_conversation_that_the_request_names() -> None:
+    async with world(chains={"c": {"type": "simple", "function": f"{HERE}:whose"}}) as made:
+        assert await made.ask("chain:c") == "None"
+        named = await made.ask("chain:c", metadata={"conversation_id": "c-1"})
+        assert named == "Conversation(owner='', name='c-1')"
+        with pytest.raises(InvalidRequest, match="conversation"):
+            await made.ask("chain:c", metadata={"conversation_id": "c/1"})

@@ -1,12 +1,15 @@
-"""What comes along as a plugin is a plugin: it imports the seam and the wire, and nothing else of the gateway."""
+"""What comes along as a plugin is a plugin: it imports the seam, the wire and what is offered
+to plugins for graphs of LangGraph's, and nothing else of the gateway.
+"""
 
 import ast
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "plugins"
+ALLOWED = ("gateway.seam", "gateway.wire.", "gateway.langgraph.")
 
 
-def test_plugins_import_the_seam_and_the_wire_only() -> None:
+def test_plugins_import_what_is_there_for_them_only() -> None:
     files = list(FOLDER.glob("*.py"))
     assert files
     for path in files:
@@ -14,7 +17,7 @@ def test_plugins_import_the_seam_and_the_wire_only() -> None:
             names = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
-                assert not name.startswith("gateway") or name.startswith(("gateway.seam", "gateway.wire."))
+                assert not name.startswith("gateway") or name.startswith(ALLOWED)
 
 
 def test_each_has_its_test() -> None:

@@ -1,8 +1,9 @@
-"""LangChain's OpenAI chat model."""
+"""LangChain's OpenAI chat model, and LangGraph's prebuilt agent with it."""
 
 import asyncio
 
 import openai
+from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -62,6 +63,15 @@ def check_tools() -> None:
     assert [(one["name"], one["args"]) for one in whole.tool_calls] == [("weather", {"city": "Oslo"})]
 
 
+def check_agent() -> None:
+    agent = create_agent(ChatOpenAI(model="mock/tools"), [weather])
+    asked = {"messages": [HumanMessage("How is the weather?")]}
+    assert agent.invoke(asked)["messages"][-1].content == "weather answered: 12 degrees in Oslo"
+    spoken = [message.content for message, _ in agent.stream(asked, stream_mode="messages") if message.type != "tool"]
+    assert "".join(spoken) == "weather answered: 12 degrees in Oslo"
+    assert len([text for text in spoken if text]) > 1
+
+
 def check_structured() -> None:
     for method in ("json_schema", "function_calling"):
         answer = ChatOpenAI(model="mock/echo").with_structured_output(Report, method=method).invoke("Report")
@@ -83,6 +93,6 @@ async def check_async() -> None:
     assert [answer.content for answer in answers] == [f"caller {number}" for number in range(20)]
 
 
-for check in (check_whole, check_stream, check_tools, check_structured, check_errors):
+for check in (check_whole, check_stream, check_tools, check_agent, check_structured, check_errors):
     check()
 asyncio.run(check_async())
