@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.config.problems import Problem
 from gateway.config.words import shown
-from gateway.orchestration.response_format import is_schema, kind_problems, object_schema, schema_problems
+from gateway.orchestration.response_format import kind_problems, object_schema, schema_problems
 from gateway.wire.verbatim import INVALID
 
 Schema = Mapping[str, Any]
@@ -118,6 +118,10 @@ def schema_of(given: Mapping[str, Any]) -> Schema:
 def parameters_problems(given: Mapping[str, Any], place: str) -> Iterator[Problem]:
     """What is wrong with `parameters`."""
     if not _in_full(given):
+        if isinstance(given.get("properties"), Mapping):
+            yield Problem(
+                place, "a JSON schema of arguments has a type", "`type: object`", "none", "add `type: object`"
+            )
         for name, kind in given.items():
             yield from kind_problems(kind, f"{place}.{name}")
         return
@@ -158,7 +162,8 @@ def _references(value: Any, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _in_full(given: Mapping[str, Any]) -> bool:
-    return is_schema(given) or dict(given) == {"type": "object"}
+    """Whether it is a JSON schema: no field of the short form is of the type `object`."""
+    return given.get("type") == "object"
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

@@ -22,7 +22,7 @@ def wire_format(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The `response_format` of a request; the short form becomes a strict JSON schema called `name`."""
     if given.get("type") in _WIRE:
         return dict(given)
-    schema = dict(given) if is_schema(given) else object_schema(given)
+    schema = dict(given) if _is_schema(given) else object_schema(given)
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
@@ -42,14 +42,14 @@ def format_problems(given: Mapping[str, Any], place: str) -> Iterator[Problem]:
         yield from _wire_problems(given, place)
     elif given.get("type") in _WIRE:
         yield from (_unknown(f"{place}.{name}", name, ("type",)) for name in given if name != "type")
-    elif is_schema(given):
+    elif _is_schema(given):
         yield from schema_problems(given, place)
     else:
         for name, kind in given.items():
             yield from kind_problems(kind, f"{place}.{name}")
 
 
-def is_schema(given: Mapping[str, Any]) -> bool:
+def _is_schema(given: Mapping[str, Any]) -> bool:
     """Whether a block is a JSON schema of its own, and not fields: `type` says so, unless it is a field's name."""
     return given.get("type") == "object" and "properties" in given
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def flaky(number: str) -> str:
     if len(TRIES) < 3:
         raise UpstreamError("Not yet.", status=503)
     return f"{number} at last"
+
+
+def sleepy() -> None:
+    """Takes its time."""
+    threading.Event().wait(0.3)
 
 
 async def by_model(call: Call, run: Handler) -> Reply:
@@ -247,6 +253,11 @@ def test_a_conversation_keeps_what_the_client_saw(tmp_path: Path) -> None:
         assert transcript(chat.asked[1])[:3] == kept
         assert transcript(chat.asked[1])[-1] == ("result", "c1", '{"number":"1","state":"sent"}')
     assert sqlite3.connect(file).execute("select 1").fetchone() == (1,)
+
+
+async def test_a_function_in_a_thread_that_takes_too_long() -> None:
+    said = await run({"t": {"function": f"{HERE}:sleepy", "timeout": "50ms"}}, calls("t"))
+    assert said.startswith("t answered: Error: It took longer than 0.05 s")
 
 
 async def test_a_run_that_takes_too_long() -> None:

@@ -398,22 +398,24 @@ def test_a_client_that_leaves_while_tools_run(world: Agents, stream: bool, text:
     assert len(world.doors.upstream.received) == 1
 
 
+@pytest.mark.parametrize("model", ["chain:agent", "chain:claude"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_leaves_while_the_model_speaks(world: Agents, stream: bool) -> None:
-    chat, _ = world.plays(Said("Look.", [FIND]))
+def test_a_client_that_leaves_while_the_model_speaks(world: Agents, model: str, stream: bool) -> None:
+    upstream = world.claude if model == "chain:claude" else world.doors.upstream
+    played = world.plays(Said("Look.", [FIND]))[model == "chain:claude"]
 
     async def second_hangs(request: Received, wire: Wire) -> None:
-        if chat.turn(request.json["messages"]) == 0:
-            await chat(request, wire)
+        if played.turn(request.json["messages"]) == 0:
+            await played(request, wire)
         else:
             await wire.left()
 
-    world.doors.upstream.script = second_hangs
+    upstream.script = second_hangs
     with world.doors.raw() as client:
-        body = {"model": "chain:agent", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
+        body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
         client.post(json.dumps(body).encode())
-        world.claude.background.until(lambda: len(world.doors.upstream.received) == 2)
-    world.claude.background.until(lambda: world.doors.upstream.left == 1)
+        world.claude.background.until(lambda: len(upstream.received) == 2)
+    world.claude.background.until(lambda: upstream.left == 1)
     world.quiet()
 
 
