@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway.orchestration.answer import Metered, Summed, said
 from gateway.orchestration.asked import Asked
 from gateway.orchestration.names import BUILT_IN
-from gateway.seam import Call, Env, InvalidRequest, Reply, Request, Usage
+from gateway.seam import Call, Env, InvalidRequest, Reply, Request, Source, Usage
 from gateway.wire.chat_turns import last_user_text, messages_of
 from gateway.wire.verbatim import INVALID, encode
 
@@ -138,6 +138,19 @@ class Run:
         if self.spent == _NOTHING:
             return reply
         return Metered(self.call, Summed(reply, self.spent), self.usage, reply)
+
+    def reads(self, reply: Reply) -> None:
+        """That answer is being read, and the run's own is made of it: what it has cost counts as it grows."""
+        self.last = reply
+
+    def has_read(self, reply: Reply) -> None:
+        """No more of that answer is read."""
+        self.last = None
+        self.spend(*reply.usage())
+
+    def made(self, source: Source, last: Reply | None) -> Reply:
+        """The run's own answer, made of several, of which `last` was begun last."""
+        return Metered(self.call, source, self.usage, last)
 
     def say(self, value: Any) -> Reply:
         """A text that is known as the run's answer."""
