@@ -276,5 +276,5 @@ async def test_what_is_wrong_inside_the_gateway_is_no_result(
         raise ZeroDivisionError
 
     monkeypatch.setattr("gateway.orchestration.tool.text_of", broken)
-    with caplog.at_level(logging.CRITICAL), pytest.raises(GatewayError, match="failed on this call"):
+    with caplog.at_level(logging.CRITICAL), pytest.raises(GatewayError, match="The gateway failed"):
         await run({"t": {"template": "hi"}}, calls("t", input="x"))
