@@ -13,6 +13,7 @@ import pytest
 from gateway import Gateway
 from gateway.orchestration.tool import cut
 from gateway.seam import Call, GatewayError, Handler, Reply, UpstreamError
+from gateway.testing import Received, Upstream, Wire
 from tests.orchestration.agents import SHOP, Called, Said, Shop, agents, transcript
 
 HERE = "tests.orchestration.test_tool"
@@ -113,6 +114,23 @@ async def test_a_graph() -> None:
     node = {"model": "mock/echo", "prompt": "So {{ input }}"}
     graphs = {"g": {"start": "n", "nodes": {"n": node}, "edges": [{"from": "n", "to": "END"}]}}
     assert await run({"t": {"graph": "g"}}, calls("t", input="Hi"), blocks={"graphs": graphs}) == "t answered: So Hi"
+
+
+async def test_an_http_request() -> None:
+    async def orders(request: Received, wire: Wire) -> None:
+        await wire.json({"path": request.path}, 200 if "4711" in request.path else 404)
+
+    with Upstream(orders) as site:
+        http = {"url": f"{site.url}/orders/{{{{ number }}}}", "query": {"day": "{{ inputs.day }}"}}
+        tools = {"t": {"http": http, "parameters": {"number": "string"}}}
+        blocks = {"orchestrator": {"http_hosts": [{"host": site.url.removesuffix("/v1"), "private": True}]}}
+        said = await run(tools, calls("t", number="4711"), inputs={"day": "1"}, blocks=blocks)
+        assert said == 't answered: {"path":"/v1/orders/4711?day=1"}'
+        said = await run(tools, calls("t", number="1"), inputs={"day": "1"}, blocks=blocks)
+        assert said.startswith("t answered: Error: ")
+        assert "404" in said
+        await run(tools, calls("t", number="../admin"), inputs={"day": "1"}, blocks=blocks)
+        assert all(request.path.startswith("/v1/orders/") for request in site.received)
 
 
 async def test_an_agent_that_has_agents() -> None:

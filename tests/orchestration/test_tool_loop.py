@@ -59,6 +59,13 @@ CONFIG = {
         "each": {"type": "sequential", "steps": [
             {"name": "all", "map": "{{ inputs.numbers }}", "model": "m", "prompt": "{{ item }}", "tools": ["find"]},
             {"name": "out", "template": "{{ all | join('; ') }}"}]},
+        "after": {
+            "type": "sequential",
+            "steps": [
+                {"name": "first", "model": "mock/echo", "prompt": "One"},
+                {"name": "last", "model": "m", "tools": ["find"]},
+            ],
+        },
         "safe": {"type": "simple", "model": "m", "tools": ["find"], "max_turns": 2, "default": "Sorry."},
     },
     "graphs": {
@@ -570,3 +577,12 @@ def test_usage_is_the_sum_of_turns_and_of_tools_that_ask_models(world: Agents) -
     assert usage == world.doors.chat("chain:agent").json()["usage"]
     assert usage["prompt_tokens"] > 14
     assert usage["completion_tokens"] > 6
+
+
+def test_usage_is_that_of_all_steps(world: Agents) -> None:
+    world.plays(Said(None, [FIND]), Said("Hi."))
+    streamed = world.doors.chat("chain:after", stream=True, stream_options={"include_usage": True})
+    whole = world.doors.chat("chain:after").json()
+    alone = world.doors.chat("chain:agent").json()["usage"]
+    assert events_of(streamed.content)[-2]["usage"] == whole["usage"]
+    assert whole["usage"]["prompt_tokens"] > alone["prompt_tokens"] == 14
