@@ -17,6 +17,7 @@ from gateway.api.conversations import ConversationsDoor
 from gateway.api.door import House
 from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
+from gateway.api.runs import RunsDoor
 from gateway.components import Components, made, takes
 from gateway.config.database import DEFAULT, DatabaseSettings
 from gateway.config.load import convert, further, parse, read, unbuilt
@@ -59,6 +60,7 @@ from gateway.upstream import ClientSettings, PlainHttp, open_client
 
 if TYPE_CHECKING:
     from gateway.orchestration.assembly import Assembly
+    from gateway.orchestration.records import Records
     from gateway.orchestration.wiring import Workflows
 
 PROVIDERS: Mapping[str, type] = {
@@ -94,6 +96,8 @@ class Gateway:
         )
         self.database = _database(config)
         self.conversations = Conversations(self.database)
+        self.records = _records(config)
+        """The runs of chains and graphs; None where there are none."""
         problems: list[Problem] = []
         self._strict: dict[str, bool] = {}
         self.env.hot = chosen(config, problems, self.notes)
@@ -149,6 +153,7 @@ class Gateway:
             house,
             ModelsDoor(self.catalog, keyring),
             ConversationsDoor(house, self.conversations, keyring),
+            RunsDoor(house, self.records, keyring),
             Ready(lambda: self.draining),
             Health(self._health),
             MetricsPage(self.env.metrics) if counts else None,
@@ -204,7 +209,7 @@ class Gateway:
 
     def _assemble(self) -> "Assembly | None":
         """The chains and graphs as models; None where there are none."""
-        if self.workflows is None:
+        if self.workflows is None or self.records is None:
             return None
         from gateway.workflows import assembled, remembering  # noqa: PLC0415  # as above
 
@@ -212,7 +217,7 @@ class Gateway:
             names = ", ".join(f"chains.{name}" for name in keeping)
             self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
         try:
-            return assembled(self.workflows, self.config, self.env, self._components, self.conversations)
+            return assembled(self.workflows, self.config, self.env, self._components, self.conversations, self.records)
         except ConfigError as error:
             raise ConfigError(self.config.positions.locate(error.problems)) from error
 
@@ -312,6 +317,15 @@ def _database(config: Config) -> Database:
     if isinstance(given, DatabaseSettings):
         return Database(given)
     return Database(DatabaseSettings(url=given or DEFAULT), lazy=given is None)
+
+
+def _records(config: Config) -> "Records | None":
+    """Where runs are recorded, for those who have chains or graphs, or kept runs."""
+    if not (config.chains or config.graphs or config.runs):
+        return None
+    from gateway.orchestration.records import Records  # noqa: PLC0415 (only those pay who have any)
+
+    return Records() if config.runs is None else Records(config.runs)
 
 
 def _translations(provider: Provider) -> Sequence[Translation]:

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.orchestration.answer import Metered
 from gateway.orchestration.group import Group
 from gateway.orchestration.model import ModelCall
 from gateway.orchestration.run import Run
@@ -98,7 +97,7 @@ class ToolLoop:
                 break
         if not run.stream:
             begun = [fold([Batch.of(begun)], "chat")]
-        return Metered(run.call, Given((Batch.of(begun),), said), run.usage, talk.reply)
+        return run.made(Given((Batch.of(begun),), said), talk.reply)
 
     async def _said(self, talk: "Talk") -> AsyncGenerator[Batch, None]:
         """The events of all turns, as they come."""
@@ -107,7 +106,8 @@ class ToolLoop:
         while True:
             talk.begin_turn()
             reply = await self._tries.of(partial(self._asking.ask, run, talk.body, final=True))
-            run.last = talk.reply = reply
+            talk.reply = reply
+            run.reads(reply)
             batches: list[Batch] = []
             try:
                 async for batch in reply:
@@ -115,15 +115,14 @@ class ToolLoop:
                     if seen := joined.feed(batch):
                         yield Batch.of(seen)
             finally:
-                run.last = None
-                run.spend(*reply.usage())
+                run.has_read(reply)
                 await reply.aclose()
             turn = talk.read(fold(batches, "chat"))
             if not turn.ours:
                 break
             await talk.call(turn)
             joined.next_turn(turn.message)
-        yield Batch.of(joined.end(turn.theirs, run.spent))
+        yield Batch.of(joined.end(turn.theirs, run.usage()[0]))
 
 
 class Talk:
