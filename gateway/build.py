@@ -24,6 +24,7 @@ from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.positions import place_of
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import ProviderRouting
+from gateway.config.runs import NOT_KEPT
 from gateway.config.schema import Auth, Config, KeyEntry
 from gateway.library import Run
 from gateway.lifetime import start
@@ -96,7 +97,7 @@ class Gateway:
         )
         self.database = _database(config)
         self.conversations = Conversations(self.database)
-        self.records = _records(config)
+        self.records = _records(config, self.database)
         """The runs of chains and graphs; None where there are none."""
         problems: list[Problem] = []
         self._strict: dict[str, bool] = {}
@@ -114,6 +115,8 @@ class Gateway:
         """The state of every target, and the probes."""
         if self.env.hot.state().kind != "memory":
             self._share_rests()
+            if self.records is not None:
+                self.records.share(self.env.hot)
         models = Models(config, self.targets, self._components, problems)
         self.models = models.plans
         """The models that the file names, as they were built."""
@@ -191,6 +194,8 @@ class Gateway:
         yield "state", self.env.hot
         yield "database", self.database
         yield "conversations", self.conversations
+        if self.records is not None:
+            yield "runs", self.records
         for name, provider in self._providers.items():
             yield f"providers.{name}", provider
         if self._virtual is not None:
@@ -213,6 +218,8 @@ class Gateway:
             return None
         from gateway.workflows import assembled, remembering  # noqa: PLC0415  # as above
 
+        if self.config.database is None and self.config.runs is not None and self.config.runs.keep:
+            self.notes.append(f"database: none is configured: runs are kept in {DEFAULT}")
         if self.config.database is None and (keeping := remembering(self.workflows)):
             names = ", ".join(f"chains.{name}" for name in keeping)
             self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
@@ -319,13 +326,13 @@ def _database(config: Config) -> Database:
     return Database(DatabaseSettings(url=given or DEFAULT), lazy=given is None)
 
 
-def _records(config: Config) -> "Records | None":
+def _records(config: Config, database: Database) -> "Records | None":
     """Where runs are recorded, for those who have chains or graphs, or kept runs."""
     if not (config.chains or config.graphs or config.runs):
         return None
     from gateway.orchestration.records import Records  # noqa: PLC0415 (only those pay who have any)
 
-    return Records() if config.runs is None else Records(config.runs)
+    return Records(NOT_KEPT if config.runs is None else config.runs, database)
 
 
 def _translations(provider: Provider) -> Sequence[Translation]:

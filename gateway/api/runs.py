@@ -33,7 +33,8 @@ from gateway.wire.sse import DONE, frame
 from gateway.wire.verbatim import NULL
 
 if TYPE_CHECKING:
-    from gateway.orchestration.records import Follower, Records
+    from gateway.orchestration.followers import Follower
+    from gateway.orchestration.records import Records
 
 STATUSES = get_args(Status)
 _PING = b": ping\n\n"
@@ -74,11 +75,9 @@ class RunsDoor:
     async def _list(self, ask: Ask) -> Any:
         limit, order = limit_of(ask.query), order_of(ask.query)
         status, model = _status(ask.query), ask.query.get("model", [None])[-1]
-        after = None
-        if named := ask.query.get("after", [""])[-1]:
-            after = None if self._records is None else await self._records.row(named, self._owner(ask))
-            if after is None:
-                raise _no_run(named)
+        after = ask.query.get("after", [""])[-1] or None
+        if after is not None and (self._records is None or await self._records.row(after, self._owner(ask)) is None):
+            raise _no_run(after)
         wanted = Wanted(limit + 1, order, self._owner(ask), status, model, after)
         rows = [] if self._records is None else await self._records.rows(wanted)
         return page_of([_run(row) for row in rows[:limit]], more=len(rows) > limit)

@@ -14,3 +14,12 @@ class Runs(Settings):
     """How much of one input or output is recorded; what is longer is cut."""
     ttl: Duration = Duration(30 * 86400)
     """How long a run is kept after its end."""
+
+    @property
+    def contents(self) -> int:
+        """How many bytes of an input or output are recorded; 0: none at all."""
+        return int(self.max_size) if (self.keep if self.content is None else self.content) else 0
+
+
+NOT_KEPT = Runs(keep=False)
+"""What holds where a configuration says nothing of runs."""

@@ -75,7 +75,8 @@ class Record:
         self, model: str, owner: str = "", contents: int = 0, ended: "Callable[[Record], None] | None" = None
     ) -> None:
         """`ended` is told when the run is over."""
-        self.id = f"run_{os.urandom(12).hex()}"
+        # It grows with time, so that runs are listed by it, and new rows are neighbours in the database.
+        self.id = f"run_{time.time_ns() // 1000:014x}{os.urandom(5).hex()}"
         self.model = model
         self.owner = owner
         self.contents = contents
@@ -123,6 +124,8 @@ class Record:
         """The run is over; a second time does nothing. One that somebody cancelled is that, whatever came of it."""
         if self.status != "running":
             return
+        if not self.events:  # it was refused before it began
+            self.begin(None)
         if self.stop.asked and status != "completed":
             status = "cancelled"
         self.status, self.usage, self.part, self.stop.close = status, usage, None, None

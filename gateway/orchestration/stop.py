@@ -60,13 +60,17 @@ class Stop:
 
 
 class Stoppable:
-    """A source: the batches of a run's answer, as long as nobody cancels the run."""
+    """A source: the batches of a run's answer, as long as nobody cancels the run.
 
-    __slots__ = ("_reply", "_stop")
+    `closed` is called where it was cancelled, and its answer closed, while nobody read.
+    """
 
-    def __init__(self, reply: Reply, stop: Stop) -> None:
+    __slots__ = ("_closed", "_reply", "_stop")
+
+    def __init__(self, reply: Reply, stop: Stop, closed: Callable[[], None]) -> None:
         self._reply = reply
         self._stop = stop
+        self._closed = closed
         stop.close = self._close
 
     def __aiter__(self) -> AsyncIterator[Batch]:
@@ -86,4 +90,8 @@ class Stoppable:
         await self._reply.aclose()
 
     def _close(self) -> None:
-        self._reply.call.tasks.settle(self._reply.aclose())
+        self._reply.call.tasks.settle(self._close_unread())
+
+    async def _close_unread(self) -> None:
+        await self._reply.aclose()
+        self._closed()

@@ -155,7 +155,11 @@ class VirtualModel:
     async def _stoppable(self, run: Run, limit: Patience, record: Record) -> Reply:
         with record.stop:
             reply = await self._begin(run, limit)
-        return Metered(run.call, Stoppable(reply, record.stop), run.usage, reply)
+
+        def closed() -> None:
+            record.end("cancelled", run.usage()[0])
+
+        return Metered(run.call, Stoppable(reply, record.stop, closed), run.usage, reply)
 
     async def _begin(self, run: Run, limit: Patience | None) -> Reply:
         if limit is None:

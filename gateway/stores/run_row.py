@@ -1,6 +1,7 @@
 """A run as it is listed: from memory, or from the database's row."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["running", "completed", "failed", "cancelled"]
 Order = Literal["asc", "desc"]
@@ -10,6 +11,7 @@ class RunRow(NamedTuple):
     """What is known of a run beside its events. Times are Unix seconds; `error` is the JSON of an error object."""
 
     id: str
+    """It grows with time: ids are in the order in which runs began."""
     owner: str
     """The key that it belongs to; empty: everybody's."""
     model: str
@@ -25,8 +27,24 @@ class RunRow(NamedTuple):
     error: bytes | None
 
 
+class Story(NamedTuple):
+    """A run, and the JSON of its events."""
+
+    row: RunRow
+    events: list[bytes]
+
+
+class Change(NamedTuple):
+    """What the database does not know of a run yet: how it is now, and what was told since `seen` events."""
+
+    row: RunRow
+    seen: int
+    events: Sequence[Any]
+    """What JSON can hold."""
+
+
 class Wanted(NamedTuple):
-    """Which runs are listed, and how many at most: those that come after `after` in that order."""
+    """Which runs are listed, and how many at most: those that come after the id `after` in that order."""
 
     limit: int
     order: Order = "desc"
@@ -34,16 +52,15 @@ class Wanted(NamedTuple):
     """None: of all."""
     status: str | None = None
     model: str | None = None
-    after: RunRow | None = None
+    after: str | None = None
 
-    def has(self, row: RunRow) -> bool:
-        """Whether a run is among them."""
+    def first(self, rows: Iterable[RunRow]) -> list[RunRow]:
+        """Those of these runs, in their order."""
+        found = sorted(filter(self._has, rows), reverse=self.order == "desc")  # by their ids, which differ
+        return found[: self.limit]
+
+    def _has(self, row: RunRow) -> bool:
         fits = self.owner in (None, row.owner) and self.status in (None, row.status) and self.model in (None, row.model)
         if not fits or self.after is None:
             return fits
-        mine, its = (row.created_at, row.id), (self.after.created_at, self.after.id)
-        return mine < its if self.order == "desc" else mine > its
-
-    def first(self, rows: "list[RunRow]") -> "list[RunRow]":
-        """The first of these rows, in their order."""
-        return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=self.order == "desc")[: self.limit]
+        return row.id < self.after if self.order == "desc" else row.id > self.after

@@ -21,6 +21,7 @@ CHAINS = {
             {"name": "final", "model": "m", "prompt": "Final: {{ draft }}"},
         ],
     },
+    "asks": {"type": "simple", "model": "m"},
     "text": {"type": "simple", "template": "Said of {{ input }}"},
 }
 CONFIG: dict[str, Any] = {
@@ -384,6 +385,56 @@ def test_a_client_that_leaves_cancels_its_run(doors: Doors) -> None:
         next(answer.iter_raw())
     (*_, last, done) = events_of(doors.client.get(f"/v1/runs/{run}/events").content)
     assert (last["type"], done) == ("run.cancelled", "[DONE]")
+
+
+def test_the_run_of_a_client_that_does_not_read_is_cancelled_at_once(doors: Doors) -> None:
+    async def flood(_: Received, wire: Wire) -> None:
+        await wire.open()
+        head, event, *_ = events("x" * 100_000)
+        await wire.chunk(head)
+        while True:
+            await wire.chunk(event)
+
+    doors.upstream.script = flood
+    with doors.raw() as raw:
+        raw.post(json.dumps(body("Hi", "chain:asks", stream=True)).encode())
+        head = raw.until(b"\r\n\r\n").decode()
+        run = head.partition("x-gateway-run-id: ")[2][:28]
+        assert doors.client.post(f"/v1/runs/{run}/cancel").json()["status"] == "cancelled"
+        doors.upstream.background.until(lambda: doors.upstream.left == 1)
+        told = doors.client.get(f"/v1/runs/{run}").json()["events"]
+        assert [event["type"] for event in told[-2:]] == ["step.cancelled", "run.cancelled"]
+        assert b"run_cancelled" in raw.until(b"0\r\n\r\n")
+
+
+def test_a_request_that_is_refused_has_a_run_too(doors: Doors) -> None:
+    refused = doors.chat("chain:polish", inputs=[1])
+    assert refused.status_code == 400
+    told = doors.client.get(f"/v1/runs/{refused.headers['x-gateway-run-id']}").json()["events"]
+    assert [event["type"] for event in told] == ["run.started", "run.failed"]
+
+
+def test_after_a_restart_the_same_is_told(pace: Pace, database_url: str) -> None:
+    config = CONFIG | {"runs": {}, "database": database_url}
+    with opened(config) as doors:
+        doors.upstream.script = pace
+        with openai.OpenAI(base_url=doors.served.base_url, api_key="none") as client:
+            stream = client.chat.completions.create(
+                model="chain:polish", messages=[{"role": "user", "content": "Hi"}], stream=True
+            )
+            run = stream.response.headers["x-gateway-run-id"]
+            with doors.client.stream("GET", f"/v1/runs/{run}/events") as response:
+                pace.go()
+                text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+                *live, done = follow(response)
+        assert (text, done, len(live)) == ("One two.", "[DONE]", 6)
+        before = doors.client.get(f"/v1/runs/{run}").json()
+        assert before["events"] == live
+    with opened(config) as doors:
+        assert doors.client.get(f"/v1/runs/{run}").json() == before
+        assert events_of(doors.client.get(f"/v1/runs/{run}/events").content) == [*live, "[DONE]"]
+        assert doors.client.get("/v1/runs").json()["data"][0]["id"] == run
+        assert error_of(doors.client.post(f"/v1/runs/{run}/cancel").content)["code"] == "run_not_running"
 
 
 def test_a_slow_reader_delays_nothing(doors: Doors, pace: Pace) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config.runs import NOT_KEPT
 from gateway.config.schema import Orchestrator
 from gateway.orchestration.assembly import Assembly
 from gateway.orchestration.records import Records
@@ -167,7 +168,7 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
     async with world() as w:
         w.model.says = {f"^{prompt}$": failing() for prompt in fails}
         graph = msgspec.convert(written, Graph)
-        records = Records()
+        records = Records(NOT_KEPT, w.gateway.database)
         assembly = Assembly(
             {},
             {"g": graph},
