@@ -10,7 +10,7 @@ import pytest
 
 from gateway.orchestration import record as record_module
 from gateway.orchestration import records as records_module
-from gateway.orchestration.events import StepCompleted, StepStarted, held
+from gateway.orchestration.events import StepCompleted, StepStarted, Told, held
 from gateway.orchestration.record import Record
 from gateway.orchestration.records import Records
 from gateway.seam import Call, GatewayError, Request, Tasks, Usage
@@ -375,7 +375,7 @@ def test_a_run_of_many_events_ends_all_the_same(monkeypatch: pytest.MonkeyPatch)
     part = record.part
     assert part is not None
     for number in range(20):
-        step = part.step(str(number), "template", None, False)
+        step = part.step(Told(str(number), "template"))
         step.takes("y" * 2000)
         step.done(Usage(), "x" * 2000)
     record.end("completed", Usage(), output="end")
@@ -427,7 +427,7 @@ async def test_readers_keep_their_own_place() -> None:
     assert record._waiting
     for number in range(5):
         assert record.part is not None
-        record.part.step(str(number), "template", None, False)
+        record.part.step(Told(str(number), "template"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     record.end("completed", Usage())
