@@ -17,12 +17,14 @@ from gateway.api.conversations import ConversationsDoor
 from gateway.api.door import House
 from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
+from gateway.api.runs import RunsDoor
 from gateway.components import Components, made, takes
 from gateway.config.database import DEFAULT, DatabaseSettings
 from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.positions import place_of
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import ProviderRouting
+from gateway.config.runs import NOT_KEPT
 from gateway.config.schema import Auth, Config, KeyEntry
 from gateway.library import Run
 from gateway.lifetime import start
@@ -59,6 +61,7 @@ from gateway.upstream import ClientSettings, PlainHttp, open_client
 
 if TYPE_CHECKING:
     from gateway.orchestration.assembly import Assembly
+    from gateway.orchestration.records import Records
     from gateway.orchestration.wiring import Workflows
 
 PROVIDERS: Mapping[str, type] = {
@@ -94,6 +97,8 @@ class Gateway:
         )
         self.database = _database(config)
         self.conversations = Conversations(self.database)
+        self.records = _records(config, self.database)
+        """The runs of chains and graphs; None where there are none."""
         problems: list[Problem] = []
         self._strict: dict[str, bool] = {}
         self.env.hot = chosen(config, problems, self.notes)
@@ -110,6 +115,8 @@ class Gateway:
         """The state of every target, and the probes."""
         if self.env.hot.state().kind != "memory":
             self._share_rests()
+            if self.records is not None:
+                self.records.share(self.env.hot)
         models = Models(config, self.targets, self._components, problems)
         self.models = models.plans
         """The models that the file names, as they were built."""
@@ -149,6 +156,7 @@ class Gateway:
             house,
             ModelsDoor(self.catalog, keyring),
             ConversationsDoor(house, self.conversations, keyring),
+            RunsDoor(house, self.records, keyring),
             Ready(lambda: self.draining),
             Health(self._health),
             MetricsPage(self.env.metrics) if counts else None,
@@ -186,6 +194,8 @@ class Gateway:
         yield "state", self.env.hot
         yield "database", self.database
         yield "conversations", self.conversations
+        if self.records is not None:
+            yield "runs", self.records
         for name, provider in self._providers.items():
             yield f"providers.{name}", provider
         if self._virtual is not None:
@@ -204,15 +214,17 @@ class Gateway:
 
     def _assemble(self) -> "Assembly | None":
         """The chains and graphs as models; None where there are none."""
-        if self.workflows is None:
+        if self.workflows is None or self.records is None:
             return None
         from gateway.workflows import assembled, remembering  # noqa: PLC0415  # as above
 
+        if self.config.database is None and self.config.runs is not None and self.config.runs.keep:
+            self.notes.append(f"database: none is configured: runs are kept in {DEFAULT}")
         if self.config.database is None and (keeping := remembering(self.workflows)):
             names = ", ".join(f"chains.{name}" for name in keeping)
             self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
         try:
-            return assembled(self.workflows, self.config, self.env, self._components, self.conversations)
+            return assembled(self.workflows, self.config, self.env, self._components, self.conversations, self.records)
         except ConfigError as error:
             raise ConfigError(self.config.positions.locate(error.problems)) from error
 
@@ -312,6 +324,15 @@ def _database(config: Config) -> Database:
     if isinstance(given, DatabaseSettings):
         return Database(given)
     return Database(DatabaseSettings(url=given or DEFAULT), lazy=given is None)
+
+
+def _records(config: Config, database: Database) -> "Records | None":
+    """Where runs are recorded, for those who have chains or graphs, or kept runs."""
+    if not (config.chains or config.graphs or config.runs):
+        return None
+    from gateway.orchestration.records import Records  # noqa: PLC0415 (only those pay who have any)
+
+    return Records(NOT_KEPT if config.runs is None else config.runs, database)
 
 
 def _translations(provider: Provider) -> Sequence[Translation]:

@@ -28,6 +28,8 @@ from gateway.wire.verbatim import encode
 class Answer:
     """What a model answered: `raw` is its JSON to the byte, `provider` and `model` served it.
 
+    `run_id` names the run, of a chain or graph; it is empty of others.
+
     `usage` are its tokens: as reported or, where `estimated`, counted from the bytes that passed.
     """
 
@@ -38,6 +40,7 @@ class Answer:
         self.usage, self.estimated = reply.usage()
         self.provider = head.provider or ""
         self.model = head.model or ""
+        self.run_id = _run_of(reply)
 
     def __repr__(self) -> str:
         return f"Answer({self.text!r}, model={self.model!r}, provider={self.provider!r})"
@@ -128,6 +131,11 @@ class Streamed:
     def model(self) -> str:
         """By which model; empty before it has begun."""
         return (self._reply.head.model if self._reply is not None else None) or ""
+
+    @property
+    def run_id(self) -> str:
+        """The run, of a chain or graph; empty before it has begun."""
+        return "" if self._reply is None else _run_of(self._reply)
 
     async def aclose(self) -> None:
         """Be done with it: a provider that still sends is cut off."""
@@ -270,6 +278,10 @@ class _Told:
         except Exception as error:
             self._env.log.exception("call %s failed inside the gateway", self.call_id)
             raise GatewayError(f"The gateway failed on this call; its log has more under {self.call_id}.") from error
+
+
+def _run_of(reply: Reply) -> str:
+    return reply.head.headers.get(b"x-gateway-run-id", b"").decode()
 
 
 def _texts(chunk: Chunk) -> list[str]:

@@ -10,6 +10,7 @@ from gateway.config.routing import VIRTUAL, Fallback, ModelEntry
 from gateway.config.schema import Config
 from gateway.orchestration.assembly import Assembly
 from gateway.orchestration.maker import is_node
+from gateway.orchestration.records import Records
 from gateway.orchestration.wiring import Workflows, read_workflows, unbuilt
 from gateway.seam import Env
 from gateway.stores.conversations import Conversations
@@ -84,7 +85,12 @@ def remembering(read: Workflows) -> list[str]:
 
 
 def assembled(
-    read: Workflows, config: Config, env: Env, components: Components, conversations: Conversations
+    read: Workflows,
+    config: Config,
+    env: Env,
+    components: Components,
+    conversations: Conversations,
+    records: Records,
 ) -> Assembly:
     """The chains and graphs as models. Raises `ConfigError` where a node of one's own cannot be made."""
     nodes: dict[str, Any] = {}
@@ -107,4 +113,5 @@ def assembled(
         bounds=config.orchestrator,
         conversations=conversations,
         tools=read.tools,
+        records=records,
     )

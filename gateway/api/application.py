@@ -9,15 +9,17 @@ from gateway.api.answers import Receive, Scope, Send, refuse
 from gateway.api.anthropic_errors import refuse_anthropic
 from gateway.api.chat import ChatDoor
 from gateway.api.completions import CompletionsDoor
-from gateway.api.conversations import ConversationsDoor, Endpoint
+from gateway.api.conversations import ConversationsDoor
 from gateway.api.door import House
 from gateway.api.embeddings import EmbeddingsDoor
+from gateway.api.endpoint import Endpoint
 from gateway.api.health import Health, MetricsPage, Ready, live
 from gateway.api.ids import request_id
 from gateway.api.messages import CountTokensDoor, MessagesDoor
 from gateway.api.models import ModelsDoor
 from gateway.api.moderations import ModerationsDoor
 from gateway.api.openapi import OpenAPIPage
+from gateway.api.runs import RunEvents, RunsDoor
 from gateway.config.schema import Cors
 from gateway.seam import GatewayError
 
@@ -29,6 +31,7 @@ def application(
     house: House,
     models: ModelsDoor,
     conversations: ConversationsDoor,
+    runs: RunsDoor,
     ready: Ready,
     health: Health,
     metrics: MetricsPage | None,
@@ -43,6 +46,7 @@ def application(
         f"{_MESSAGES}/count_tokens": _Method(CountTokensDoor(house), "POST"),
         "/v1/models": _Method(models, "GET"),
         "/v1/conversations": _endpoint(conversations.all),
+        "/v1/runs": _endpoint(runs.all),
         "/": _Method(live, "GET"),  # some clients look whether anybody is there
         "/health": _Method(health, "GET"),
         "/health/live": _Method(live, "GET"),
@@ -56,6 +60,9 @@ def application(
         Route("/v1/conversations/{id}", _endpoint(conversations.one)),
         Route("/v1/conversations/{id}/items", _endpoint(conversations.items)),
         Route("/v1/conversations/{id}/items/{item}", _endpoint(conversations.item)),
+        Route("/v1/runs/{id}", _endpoint(runs.one)),
+        Route("/v1/runs/{id}/events", _endpoint(runs.events)),
+        Route("/v1/runs/{id}/cancel", _endpoint(runs.cancel)),
     ]
     nowhere = _Nowhere([*paths, *(route.path for route in templates)])
     app = _Paths(paths, Router(templates, default=nowhere, redirect_slashes=False))
@@ -100,7 +107,7 @@ class _Method:
         return _refuse(scope, send, error)
 
 
-def _endpoint(endpoint: Endpoint) -> _Method:
+def _endpoint(endpoint: Endpoint | RunEvents) -> _Method:
     return _Method(endpoint, *endpoint.methods)
 
 
@@ -139,6 +146,7 @@ def _with_cors(app: ASGIApp, cors: Cors) -> ASGIApp:
             "request-id",
             "x-gateway-provider",
             "x-gateway-model",
+            "x-gateway-run-id",
             "x-gateway-dropped",
             "retry-after",
         ),

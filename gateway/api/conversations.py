@@ -3,35 +3,29 @@
 (https://platform.openai.com/docs/api-reference/conversations)
 """
 
-import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.accounts.keys import Keyring
-from gateway.api.answers import Receive, Scope, Send, refuse, respond
 from gateway.api.conversation_items import items_of, messages_of, row_of
-from gateway.api.description import JSON, Description, answer, errors, reference
+from gateway.api.description import Description, reference
 from gateway.api.door import House
-from gateway.api.ids import request_id
+from gateway.api.endpoint import LIST, Ask, Endpoint, Order, in_path, limit_of, operation, order_of, page_of, paged
 from gateway.api.openai_door import looked_at
-from gateway.api.visit import BodyPatience, Visit
 from gateway.seam import GatewayError, InvalidRequest
 from gateway.stores.conversations import Conversations
 from gateway.stores.identity import NAME, Named
 from gateway.wire.verbatim import encode
 
 if TYPE_CHECKING:
-    from gateway.stores.archive import Head, Item, Order
+    from gateway.stores.archive import Head, Item
 
 _MOST_ITEMS = 20
-_PAGE, _LARGEST_PAGE = 20, 100
 _PAIRS, _NAME, _VALUE = 16, 64, 512
 """What OpenAI allows of metadata: how many, and the length of a name and a value."""
-_log = logging.getLogger("gateway")
 
 
 class _Created(msgspec.Struct, gc=False):
@@ -52,61 +46,6 @@ _added = msgspec.json.Decoder(_Added)
 _described = msgspec.json.Decoder(_Described)
 
 
-Query = Mapping[str, list[str]]
-Act = Callable[["Ask"], Awaitable[Any]]
-
-
-class Ask(NamedTuple):
-    """One request, as far as HTTP is concerned; `owner` is the key that asks."""
-
-    owner: str
-    name: str
-    item: str
-    body: bytes
-    query: Query
-
-    @property
-    def named(self) -> Named:
-        """The conversation that it is about."""
-        return Named(self.owner, self.name)
-
-
-class Endpoint:
-    """One path: what each method does there. Its answers are documents."""
-
-    def __init__(self, house: House, keyring: Keyring | None, acts: Mapping[str, Act]) -> None:
-        self.methods = tuple(acts)
-        self._house = house
-        self._keyring = keyring
-        self._acts = acts
-        self._patience = BodyPatience(house.server.body_timeout)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        answer_id = request_id()
-        try:
-            key = None if self._keyring is None else self._keyring.identify(scope["headers"])
-            body: bytes | None = b""
-            if scope["method"] == "POST":
-                visit = Visit(scope, receive, send, self._house.tasks, answer_id)
-                body = await visit.body(self._house.server.max_body, self._patience)
-            if body is None:
-                return
-            names = scope.get("path_params", {})
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            ask = Ask("" if key is None else key.name, names.get("id", ""), names.get("item", ""), body, query)
-            act = self._acts["GET" if scope["method"] == "HEAD" else scope["method"]]
-            document = await act(ask)
-        except GatewayError as error:
-            await refuse(send, error, answer_id.encode())
-        except Exception:
-            _log.exception("request %s failed inside the gateway", answer_id)
-            trouble = GatewayError(f"The gateway failed on this request; its log has more under {answer_id}.")
-            await refuse(send, trouble, answer_id.encode())
-        else:
-            await respond(send, 200, encode(document), [(b"x-request-id", answer_id.encode())])
-
-
 class ConversationsDoor:
     """The conversations of the caller's key. Another key's are not there: the same 404 as for those that never were."""
 
@@ -120,14 +59,14 @@ class ConversationsDoor:
     # ---- conversations
 
     async def _list(self, ask: Ask) -> Any:
-        limit, order = _limit(ask.query), _order(ask.query)
+        limit, order = limit_of(ask.query), order_of(ask.query)
         if not self._kept.database.exists:
-            return _page([], more=False)
+            return page_of([], more=False)
         after = None
         if "after" in ask.query:
             after = await self._found(ask._replace(name=ask.query["after"][-1]))
         page = await self._kept.archive.page(ask.owner, after, limit + 1, order)
-        return _page([_conversation(head) for head in page[:limit]], more=len(page) > limit)
+        return page_of([_conversation(head) for head in page[:limit]], more=len(page) > limit)
 
     async def _create(self, ask: Ask) -> Any:
         given = looked_at(_created, ask.body) if ask.body else _Created()
@@ -142,19 +81,19 @@ class ConversationsDoor:
     async def _update(self, ask: Ask) -> Any:
         metadata = _metadata(looked_at(_described, ask.body).metadata)
         head = await self._found(ask)
-        if not await self._kept.archive.describe(ask.named, metadata):
+        if not await self._kept.archive.describe(_named(ask), metadata):
             raise _no_conversation(ask.name)
         return _conversation(head._replace(metadata=metadata))
 
     async def _delete(self, ask: Ask) -> Any:
         await self._found(ask)
-        await self._kept.archive.delete(ask.named)
+        await self._kept.archive.delete(_named(ask))
         return {"id": ask.name, "object": "conversation.deleted", "deleted": True}
 
     # ---- items
 
     async def _items(self, ask: Ask) -> Any:
-        limit, order = _limit(ask.query), _order(ask.query)
+        limit, order = limit_of(ask.query), order_of(ask.query)
         replaced = ask.query.get("replaced", ["false"])[-1] == "true"
         head = await self._found(ask)
         cursor = None
@@ -170,13 +109,13 @@ class ConversationsDoor:
         ids = [item["id"] for item in found]
         if after in ids:
             found = found[ids.index(after) + 1 :]
-        return _page(found[:limit], more=len(found) > limit)
+        return page_of(found[:limit], more=len(found) > limit)
 
     async def _add(self, ask: Ask) -> Any:
         sources = messages_of(_few(looked_at(_added, ask.body).items))
         await self._found(ask)
-        rows = await self._kept.archive.add(ask.named, sources) if sources else []
-        return _page([item for row in rows for item in items_of(row.id, row.body)], more=False)
+        rows = await self._kept.archive.add(_named(ask), sources) if sources else []
+        return page_of([item for row in rows for item in items_of(row.id, row.body)], more=False)
 
     async def _item(self, ask: Ask) -> Any:
         row = await self._row(await self._found(ask), ask.item)
@@ -190,7 +129,7 @@ class ConversationsDoor:
         row = await self._row(head, ask.item)
         if row is None:
             raise _no_item(ask.item)
-        await self._kept.archive.remove(ask.named, row.id)
+        await self._kept.archive.remove(_named(ask), row.id)
         return _conversation(head)
 
     # ---- inside
@@ -198,7 +137,7 @@ class ConversationsDoor:
     async def _found(self, ask: Ask) -> "Head":
         # To look must not make a file where nothing was ever kept.
         fits = NAME.fullmatch(ask.name) is not None and self._kept.database.exists
-        head = await self._kept.archive.head(ask.named) if fits else None
+        head = await self._kept.archive.head(_named(ask)) if fits else None
         if head is None:
             raise _no_conversation(ask.name)
         return head
@@ -206,6 +145,10 @@ class ConversationsDoor:
     async def _row(self, head: "Head", identity: str) -> "Item | None":
         row = row_of(identity)
         return None if row is None else await self._kept.archive.item(head, row)
+
+
+def _named(ask: Ask) -> Named:
+    return Named(ask.owner, ask.name)
 
 
 def _conversation(head: "Head") -> dict[str, Any]:
@@ -218,12 +161,7 @@ def _conversation(head: "Head") -> dict[str, Any]:
     }
 
 
-def _page(data: list[Any], *, more: bool) -> dict[str, Any]:
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
-
-
-def _ordered(items: list[Any], order: "Order") -> list[Any]:
+def _ordered(items: list[Any], order: Order) -> list[Any]:
     return items[::-1] if order == "desc" else items
 
 
@@ -247,21 +185,6 @@ def _metadata(given: Mapping[str, str] | None) -> bytes | None:
     return encode(given)
 
 
-def _limit(query: Query) -> int:
-    text = query.get("limit", [str(_PAGE)])[-1]
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _LARGEST_PAGE):
-        message = f"limit: expected a number from 1 to {_LARGEST_PAGE}, found {text[:40]!r}."
-        raise InvalidRequest(message, param="limit", code="invalid_value")
-    return int(text[:5])
-
-
-def _order(query: Query) -> "Order":
-    text = query.get("order", ["desc"])[-1]
-    if text == "asc" or text == "desc":
-        return text  # type: ignore[return-value]  # narrowed by the line before
-    raise InvalidRequest(f"order: expected asc or desc, found {text[:40]!r}.", param="order", code="invalid_value")
-
-
 def _no_conversation(name: str) -> GatewayError:
     return GatewayError(
         f"Conversation with id {name[:128]!r} not found.",
@@ -277,37 +200,11 @@ def _no_item(identity: str) -> GatewayError:
     )
 
 
-def _named(*names: str) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-
-
-def _paged(*more: dict[str, Any]) -> list[dict[str, Any]]:
-    limit = {"type": "integer", "minimum": 1, "maximum": _LARGEST_PAGE, "default": _PAGE}
-    return [
-        {"name": "limit", "in": "query", "schema": limit},
-        {"name": "order", "in": "query", "schema": {"enum": ["asc", "desc"], "default": "desc"}},
-        {"name": "after", "in": "query", "schema": {"type": "string"}},
-        *more,
-    ]
-
-
-def _operation(name: str, gives: str, *statuses: int, takes: str | None = None, **more: Any) -> dict[str, Any]:
-    body = {"requestBody": {"content": {JSON: {"schema": reference(takes)}}}} if takes else {}
-    failures = errors(401, 500, 503, *statuses)
-    return {"operationId": name, **more, **body, "responses": {"200": answer("As asked.", gives), **failures}}
-
-
 _REPLACED = {
     "name": "replaced",
     "in": "query",
     "schema": {"type": "boolean"},
     "description": "true: also what an edit or an answer that was given anew has replaced.",
-}
-_LIST = {
-    "object": {"const": "list"},
-    "first_id": {"type": ["string", "null"]},
-    "last_id": {"type": ["string", "null"]},
-    "has_more": {"type": "boolean"},
 }
 _OBJECT: dict[str, Any] = {"type": "object"}
 _METADATA = {
@@ -317,28 +214,28 @@ _METADATA = {
     "additionalProperties": {"type": "string", "maxLength": _VALUE},
 }
 _GIVEN = {"type": "array", "maxItems": _MOST_ITEMS, "items": _OBJECT}
-_ONE, _ITEM = _named("id"), _named("id", "item")
-_ITEMS = _ONE + _paged(_REPLACED)
+_ONE, _ITEM = in_path("id"), in_path("id", "item")
+_ITEMS = _ONE + paged(_REPLACED)
 _BODY = (400, 408, 413)
 
 DESCRIPTION = Description(
     {
         "/v1/conversations": {
-            "get": _operation("listConversations", "Conversations", 400, 404, parameters=_paged()),
-            "post": _operation("createConversation", "Conversation", *_BODY, takes="NewConversation"),
+            "get": operation("listConversations", "Conversations", 400, 404, parameters=paged()),
+            "post": operation("createConversation", "Conversation", *_BODY, takes="NewConversation"),
         },
         "/v1/conversations/{id}": {
-            "get": _operation("retrieveConversation", "Conversation", 404, parameters=_ONE),
-            "post": _operation(
+            "get": operation("retrieveConversation", "Conversation", 404, parameters=_ONE),
+            "post": operation(
                 "updateConversation", "Conversation", 400, 404, 408, 413, takes="ConversationUpdate", parameters=_ONE
             ),
-            "delete": _operation("deleteConversation", "ConversationDeleted", 404, parameters=_ONE),
+            "delete": operation("deleteConversation", "ConversationDeleted", 404, parameters=_ONE),
         },
         "/v1/conversations/{id}/items": {
-            "get": _operation(
-                "listConversationItems", "ConversationItems", 400, 404, parameters=_ONE + _paged(_REPLACED)
+            "get": operation(
+                "listConversationItems", "ConversationItems", 400, 404, parameters=_ONE + paged(_REPLACED)
             ),
-            "post": _operation(
+            "post": operation(
                 "createConversationItems",
                 "ConversationItems",
                 400,
@@ -350,8 +247,8 @@ DESCRIPTION = Description(
             ),
         },
         "/v1/conversations/{id}/items/{item}": {
-            "get": _operation("retrieveConversationItem", "ConversationItem", 404, parameters=_ITEM),
-            "delete": _operation("deleteConversationItem", "Conversation", 404, parameters=_ITEM),
+            "get": operation("retrieveConversationItem", "ConversationItem", 404, parameters=_ITEM),
+            "delete": operation("deleteConversationItem", "Conversation", 404, parameters=_ITEM),
         },
     },
     {
@@ -369,7 +266,7 @@ DESCRIPTION = Description(
         "Conversations": {
             "type": "object",
             "required": ["object", "data", "has_more"],
-            "properties": {**_LIST, "data": {"type": "array", "items": reference("Conversation")}},
+            "properties": {**LIST, "data": {"type": "array", "items": reference("Conversation")}},
         },
         "NewConversation": {
             "type": "object",
@@ -393,7 +290,7 @@ DESCRIPTION = Description(
         "ConversationItems": {
             "type": "object",
             "required": ["object", "data", "has_more"],
-            "properties": {**_LIST, "data": {"type": "array", "items": reference("ConversationItem")}},
+            "properties": {**LIST, "data": {"type": "array", "items": reference("ConversationItem")}},
         },
         "NewConversationItems": {"type": "object", "required": ["items"], "properties": {"items": _GIVEN}},
     },

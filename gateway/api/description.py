@@ -14,6 +14,7 @@ MEANINGS = {
     401: "No key, or none of this gateway's.",
     404: "The model is unknown, or this key may not use it.",
     408: "The body did not arrive in time.",
+    409: "The run of a chain or graph was cancelled, or is over already.",
     413: "The body is larger than server.max_body.",
     429: "A limit of the provider's; see `retry-after`.",
     500: "The gateway failed; its log has more under the request's id.",

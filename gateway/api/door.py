@@ -108,7 +108,7 @@ class Door:
             if body is None:
                 return
             request = self.read(body)
-            call = self._call(request, scope, call_id)
+            call = visit.call = self._call(request, scope, call_id)
             visit.watch()
             if request.stream:
                 self.hold(visit, call.request)

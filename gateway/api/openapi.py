@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway import __version__
-from gateway.api import chat, completions, conversations, embeddings, health, messages, models, moderations
+from gateway.api import chat, completions, conversations, embeddings, health, messages, models, moderations, runs
 from gateway.api.answers import Receive, Scope, Send, respond
 from gateway.api.description import OPEN, Description
 from gateway.api.ids import request_id
@@ -37,6 +37,7 @@ DESCRIPTIONS: Sequence[Description] = (
     messages.DESCRIPTION,
     models.DESCRIPTION,
     conversations.DESCRIPTION,
+    runs.DESCRIPTION,
     health.DESCRIPTION,
     _ITSELF,
 )

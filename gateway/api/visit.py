@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.api.answers import JSON, Receive, Scope, Send
 from gateway.routing.patience import Patience
-from gateway.seam import GatewayError, InvalidRequest, Tasks, TooLarge
+from gateway.seam import Call, Early, GatewayError, InvalidRequest, Tasks, TooLarge
 
 OK = 200
 GRACE = 0.02
@@ -71,6 +71,7 @@ class Visit:
         "_task",
         "_tasks",
         "_watching",
+        "call",
         "gone",
         "id",
         "opened",
@@ -94,6 +95,8 @@ class Visit:
         self._connection: Any = scope.get("gateway.connection")
         self._short: bool = self._connection is not None and self._connection.short(send)
         self._watching: Job | None = None
+        self.call: Call | None = None
+        """What the client asks for, once that is known."""
         self._pinging: Job | None = None
         self._held = b""
         self.push: Push = self._keep if self._connection is None else self._connection.push
@@ -225,7 +228,7 @@ class Visit:
             self._connection.watcher = None
             self._connection = None
         self._short = False
-        self._receive = self._send = self._task = None
+        self._receive = self._send = self._task = self.call = None
         del self.push
 
     async def _listen(self) -> None:
@@ -237,7 +240,8 @@ class Visit:
     async def _pings(self, every: float, ping: bytes, opening: Callable[[], bytes]) -> None:
         if self.started:
             return
-        await self.start(200, STREAM_HEADERS)
+        early = None if self.call is None else self.call.get(Early)
+        await self.start(200, STREAM_HEADERS if early is None else (*STREAM_HEADERS, *early.headers))
         await self.write(opening() + ping)
         self.opened = True
         while True:

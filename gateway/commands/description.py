@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.build import Gateway
 from gateway.commands.greeting import address, other_notes
+from gateway.config.runs import NOT_KEPT, Runs
 from gateway.config.schema import KeyEntry, Server
 from gateway.seam import Provider, Timeouts
 
@@ -83,6 +84,8 @@ class Description(msgspec.Struct, frozen=True):
     providers: list[Vendor]
     default: str | None
     notes: list[str]
+    runs: Runs | None = None
+    """How runs of chains and graphs are recorded; None where there are none."""
     workflows: dict[str, Any] = {}
     """Chains and graphs as they are written, by the name that callers use, and tools as `tool:NAME`.
 
@@ -102,6 +105,7 @@ def describe(gateway: Gateway) -> Description:
         providers=[_vendor(name, gateway) for name in config.providers],
         default=gateway.default_model,
         notes=other_notes(gateway),
+        runs=None if gateway.records is None else config.runs or NOT_KEPT,
         workflows=dict(_workflows(gateway)),
     )
 

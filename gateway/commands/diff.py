@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gateway.commands.description import RINGS, Access, Description, Layer, Model, Vendor
 from gateway.commands.diff_workflows import workflow_changes
-from gateway.commands.words import duration, size
+from gateway.commands.words import duration, runs, size
 from gateway.config.schema import Server
 
 T = TypeVar("T")
@@ -45,6 +45,8 @@ def changes(old: Description, new: Description) -> Iterator[Change]:
     yield from _providers(old.providers, new.providers)
     yield from _models(old.models, new.models)
     yield from (Change(*told) for told in workflow_changes(old.workflows, new.workflows))
+    if old.runs is not None and new.runs is not None and (before := runs(old.runs)) != (now := runs(new.runs)):
+        yield Change(old.runs.keep and not new.runs.keep, f"runs are recorded {now}, before {before}")
     if old.default != new.default:
         now = f"goes to {new.default}" if new.default else "is refused"
         before = f"it went to {old.default}" if old.default else "it was refused"

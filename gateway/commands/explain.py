@@ -8,7 +8,7 @@ from typing import Any
 from gateway.accounts.keys import Key
 from gateway.build import Gateway
 from gateway.commands.description import DEFAULT_TIMEOUTS, RINGS, Description, Layer, Model, describe, plain
-from gateway.commands.words import columns, duration, size, timeouts
+from gateway.commands.words import columns, duration, runs, size, timeouts
 from gateway.orchestration.http_shown import discreet
 from gateway.orchestration.mermaid import mermaid
 from gateway.orchestration.outline import outline, summary, tool_rows
@@ -63,6 +63,7 @@ def _whole(what: Description, gateway: Gateway) -> list[str]:
         "models": _models(what),
         "chains and graphs": columns([(name, *summary(workflow)) for name, workflow in _workflows(gateway).items()]),
         "tools": columns(tool_rows(read.tools)) if read is not None else [],
+        "runs": [] if what.runs is None else [f"  {runs(what.runs)}"],
         "providers": _providers(what),
         "keys": _keys(what),
         "notes": [f"  {note}" for note in what.notes],

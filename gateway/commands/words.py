@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from gateway.config.runs import Runs
+
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
@@ -30,6 +32,13 @@ def size(count: int) -> str:
 def timeouts(limits: dict[str, float | None]) -> str:
     """Timeouts in a line; one that is not set bounds nothing of its own."""
     return ", ".join(f"{name} {duration(value)}" for name, value in limits.items() if value is not None)
+
+
+def runs(settings: Runs) -> str:
+    """What becomes of the records of runs."""
+    where = f"in the database for {duration(settings.ttl)}" if settings.keep else "the newest 1,000 in memory, for 1h"
+    contents = f"contents up to {size(settings.contents)}" if settings.contents else "no contents"
+    return f"{where}; {contents}"
 
 
 def columns(rows: Sequence[Sequence[str]], indent: int = 2) -> list[str]:

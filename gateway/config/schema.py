@@ -11,6 +11,7 @@ from gateway.config.database import DatabaseSettings, DatabaseUrl
 from gateway.config.hosts import HttpHost
 from gateway.config.positions import Positions
 from gateway.config.routing import Count, ModelEntry, ModelName, Name
+from gateway.config.runs import Runs
 from gateway.config.state import RedisSettings
 from gateway.seam.settings import Duration, Settings, Size
 
@@ -229,6 +230,8 @@ class Config(Settings, dict=True):
     """What the models of chains and graphs may call, by name."""
     orchestrator: Orchestrator = msgspec.field(default_factory=Orchestrator)
     """Bounds of chains and graphs, and what is measured."""
+    runs: Runs | None = None
+    """What is recorded of the runs of chains and graphs, and whether it is kept."""
     pipeline: Pipeline | None = None
     """The rings of middlewares, in the place of the default ones."""
 

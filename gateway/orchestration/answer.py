@@ -14,14 +14,57 @@ Spent = Callable[[], tuple[Usage, bool]]
 """What a run has cost so far, and whether any of it is estimated."""
 
 
+class Transcript:
+    """The text of an answer as it is read, up to about `most` bytes: for a run's record."""
+
+    __slots__ = ("_left", "_pieces")
+
+    def __init__(self, most: int) -> None:
+        self._pieces: list[str] = []
+        self._left = most
+
+    @classmethod
+    def of(cls, text: str) -> "Transcript":
+        """One that is complete."""
+        made = cls(0)
+        made._pieces.append(text)
+        return made
+
+    @property
+    def text(self) -> str:
+        """What has been read so far."""
+        return "".join(self._pieces)
+
+    def see(self, batch: Batch) -> None:
+        """Some of the answer passes. What cannot be read is no affair of the record's, and ends it."""
+        if self._left <= 0:
+            return
+        try:
+            for chunk in batch.chunks:
+                for part in chunk.parts():
+                    if part.kind == "text" and part.choice == 0:
+                        self._pieces.append(part.text)
+                        self._left -= len(part.text)
+        except Exception:  # of whatever the chunk is
+            self._left = 0
+
+
 class Metered(Reply):
     """An answer that has cost what the steps of a run have, not only what it reports of itself."""
 
-    __slots__ = ("_spent",)
+    __slots__ = ("_spent", "transcript")
 
-    def __init__(self, call: Call, source: Source, spent: Spent, inner: Reply | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        source: Source,
+        spent: Spent,
+        inner: Reply | None = None,
+        transcript: Transcript | None = None,
+    ) -> None:
         super().__init__(call, source, None if inner is None else inner.head, surface="chat", inner=inner)
         self._spent = spent
+        self.transcript = transcript
 
     def usage(self) -> tuple[Usage, bool]:
         """The tokens of all steps so far, and whether any of them are estimated."""
@@ -70,4 +113,16 @@ def said(call: Call, text: str, spent: Spent) -> Reply:
         last = encode(chat_chunk(call.id, model, int(time.time())) | {"choices": []})
         chunks = [Chunk(frame(event), CHAT_EVENT) for event in chat_events(call.id, model, text)]
         chunks += [Chunk(frame(last), CHAT_EVENT).with_usage(usage), Chunk(DONE, CHAT_EVENT)]
-    return Metered(call, Given((Batch.of(chunks),)), spent)
+    return Metered(call, Given((Batch.of(chunks),)), spent, transcript=Transcript.of(text))
+
+
+def transcribed(reply: Reply, most: int) -> tuple[Reply, Transcript]:
+    """A Reply of which a transcript is kept, and that: the one of whoever was asked within, where there is one."""
+    found: Reply | None = reply
+    while found is not None:
+        if isinstance(found, Metered) and found.transcript is not None:
+            return reply, found.transcript
+        found = found.inner
+    transcript = Transcript(most)
+    reply.tap(transcript.see)
+    return Metered(reply.call, reply, reply.usage, reply, transcript), transcript

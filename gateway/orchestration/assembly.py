@@ -14,6 +14,7 @@ from gateway.orchestration.http_reach import Reach
 from gateway.orchestration.maker import Find, Maker
 from gateway.orchestration.memory import Remembering
 from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
+from gateway.orchestration.records import Records
 from gateway.orchestration.settings import (
     END,
     Chain,
@@ -59,11 +60,13 @@ class Assembly:
         bounds: Orchestrator,
         conversations: Conversations,
         tools: Mapping[str, Tool],
+        records: Records,
     ) -> None:
         """The chains, graphs and tools are valid. `find` finds what `function:` names."""
         self.models: dict[str, VirtualModel] = {}
         self.nodes: list[tuple[str, Any]] = []
         self._env = env
+        self._records = records
         self._default_timeout = bounds.default_timeout
         outbound = Outbound(Reach(readable(bounds.http_hosts)))
         described = {f"chain:{name}": chain.description for name, chain in chains.items()}
@@ -89,6 +92,7 @@ class Assembly:
             self._env,
             slots,
             limits,
+            self._records,
             needs=frozenset(maker.needs),
             thoughts=written.include_steps == "reasoning",
         )
@@ -159,7 +163,12 @@ def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
     nodes = {
         name: Node(
             maker.step(
-                node, name, f"{place}.nodes.{name}", timeout=node.timeout, inherits=graph.saved(name) in output.reads
+                node,
+                name,
+                f"{place}.nodes.{name}",
+                timeout=node.timeout,
+                inherits=graph.saved(name) in output.reads,
+                node=True,
             ),
             graph.saved(name),
             node.on_error,
@@ -168,7 +177,12 @@ def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
         for name, node in graph.nodes.items()
     }
     ways = [
-        Way(tuple(edge.sources), tuple(edge.targets), maker.holds(edge.when, f"{place}.edges[{number}].when"))
+        Way(
+            tuple(edge.sources),
+            tuple(edge.targets),
+            maker.holds(edge.when, f"{place}.edges[{number}].when"),
+            edge.when,
+        )
         for number, edge in enumerate(graph.edges)
     ]
     return Graph(

@@ -28,6 +28,7 @@ class Function:
     async def output(self, run: Run, names: Names) -> Any:
         """What it returns. Raises `PluginFailed` where it fails, or returns what is no JSON."""
         args = self._args(run, names)
+        run.takes(args)
         try:
             if self._blocks:
                 result = await run.env.threads.run(partial(self._function, **args))
@@ -72,7 +73,8 @@ class Custom:
 
     async def _entered(self, run: Run, names: Names, *, final: bool) -> Reply:
         body = {**run.parameters, "model": run.call.request.model, "messages": run.messages}
-        body["inputs"] = self._args(run, names)
+        body["inputs"] = inputs = self._args(run, names)
+        run.takes({"messages": run.messages, "inputs": inputs})
         call = run.child(body, self._step, final=final)
         named = identify(run.call, run.parameters, "conversation")
         if named is not None:

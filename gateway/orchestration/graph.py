@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gateway.orchestration.group import Done, Group
 from gateway.orchestration.run import Run
+from gateway.orchestration.settings import END
 from gateway.orchestration.state import Reducer
 from gateway.orchestration.step import Step
 from gateway.orchestration.way import Reached, Way, ways_by_source
@@ -18,6 +19,8 @@ from gateway.seam import GatewayError, Reply
 
 CONTINUE = "continue"
 """In the place of a node's name: after a failure, its edges are followed."""
+ON_ERROR = "on_error"
+"""In the place of a condition: the way that a failure takes."""
 
 
 class Node(NamedTuple):
@@ -73,6 +76,7 @@ class Graph:
         except GatewayError:
             if self._rescue is None:
                 raise
+            run.edge(walk.at, (self._rescue.name,), ON_ERROR)
             reply = await self._rescue.answer(run, run.names)
         return reply
 
@@ -95,6 +99,9 @@ class Walk:
         self._left = most
         self._most = most
         self._joins: dict[Way, Reached] = {}
+        self._arrived: dict[Way, list[str]] = {}
+        self.at: Sequence[str] = ()
+        """The nodes that run; where one of them fails the run, that one."""
         self.visits = dict.fromkeys(nodes, 0)
         self.last: Any = ""
         """What the last node brought."""
@@ -107,13 +114,20 @@ class Walk:
             node = self._nodes[active[0]]
             if node.live and len(active) == 1 and not self._joins:
                 try:
-                    return await node.step.answer(self._run, self._run.names)
+                    return self._ending(active[0], await node.step.answer(self._run, self._run.names))
                 except GatewayError as error:
                     done = [Done(active[0], None, error)]
             else:
                 done = await self._round(active)
             active = self._next(done)
         return None
+
+    def _ending(self, name: str, reply: Reply) -> Reply:
+        """The answer of the last node, unread: it goes to the end when it has been read."""
+        if name in self._ways:
+            run = self._run
+            reply.on_end(lambda outcome: run.edge((name,), (END,)) if outcome.kind == "ok" else None)
+        return reply
 
     def _count(self, active: Sequence[str]) -> None:
         self._left -= len(active)
@@ -123,6 +137,7 @@ class Walk:
                 code="max_steps",
                 retryable=False,
             )
+        self.at = active
         for name in active:
             self.visits[name] += 1
 
@@ -141,6 +156,8 @@ class Walk:
                 group.add(name, partial(self._nodes[name].step.output, run, run.names))
             async for done in group:
                 if self._nodes[done.key].on_error is None or not isinstance(done.error, GatewayError):
+                    if done.error is not None:
+                        self.at = (done.key,)
                     done.value()
                 found[done.key] = done
         return [found[name] for name in active]
@@ -156,6 +173,7 @@ class Walk:
             if done.error is None or on_error == CONTINUE:
                 self._follow(done.key, active)
             elif on_error is not None:
+                self._run.edge((done.key,), (on_error,), ON_ERROR)
                 active[on_error] = None
             else:
                 raise done.error
@@ -174,8 +192,9 @@ class Walk:
             if way.holds is None or way.holds(self._run.names):
                 if len(way.sources) > 1:
                     self._joins[way] = reached
+                    self._arrived.setdefault(way, []).append(name)
                 else:
-                    active.update(dict.fromkeys(way.onward))
+                    self._go_on(way, (name,), active)
                 return
 
     def _release(self, active: dict[str, None]) -> None:
@@ -186,9 +205,13 @@ class Walk:
                 ready = [next(iter(self._joins))]  # they wait for each other
             for way in ready:
                 del self._joins[way]
-                active.update(dict.fromkeys(way.onward))
+                self._go_on(way, self._arrived.pop(way), active)
             if active or not ready:
                 return
+
+    def _go_on(self, way: Way, sources: Sequence[str], active: dict[str, None]) -> None:
+        self._run.edge(sources, way.targets, way.when)
+        active.update(dict.fromkeys(way.onward))
 
     def _awaits(self, way: Way, active: Mapping[str, None]) -> bool:
         """Whether some node that runs, or will once another join goes on, may still come to this join."""

@@ -42,9 +42,10 @@ class HttpStep:
         self._address = request.url.origin.address
         self._patience = HttpPatience(seconds, self._address)
 
-    async def output(self, run: Run, names: Names) -> Any:  # noqa: ARG002 (as others have it)
+    async def output(self, run: Run, names: Names) -> Any:
         """What the answer holds. Raises `UpstreamError` where there is none as it should be."""
         sent = self._request.filled(names)
+        run.takes({"method": sent.method, "to": self._address})  # paths and bodies may hold secrets
         with self._patience.limit():
             answer = await self._outbound.fetch(sent, self._terms)
         return _content(answer, self._address)

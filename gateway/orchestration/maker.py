@@ -7,6 +7,7 @@ from typing import Any
 from gateway.orchestration.arguments import Arguments
 from gateway.orchestration.chain import Holds
 from gateway.orchestration.condition import compile_condition
+from gateway.orchestration.events import Kind, Told
 from gateway.orchestration.function import Args, Custom, Function
 from gateway.orchestration.http_outbound import Outbound, Terms
 from gateway.orchestration.http_request import Request
@@ -67,11 +68,13 @@ class Maker:
         *,
         timeout: float | None = None,
         inherits: bool = False,
+        node: bool = False,
     ) -> Step:
-        """A step called `name`."""
+        """A step called `name`; `node` says whether it is one of a graph."""
         args = self._args(work, place)
         doing = self._mapped(work, self._doing(work, name, place, args, inherits), place)
-        return Step(name, doing, timeout=timeout, default=work.default)
+        told = Told(name, _kind(work), _callee(work) or None, node)
+        return Step(name, doing, told, timeout=timeout, default=work.default)
 
     def render(self, source: str, place: str) -> Render:
         """A template."""
@@ -150,7 +153,13 @@ class Maker:
         doing = self._mapped(settings, self._doing(settings, called, place, args), place)
         return Tool(
             name,
-            Step(called, doing, timeout=settings.timeout, default=settings.default),
+            Step(
+                called,
+                doing,
+                Told(name, "tool", _callee(settings) or None),
+                timeout=settings.timeout,
+                default=settings.default,
+            ),
             arguments,
             description=told if settings.description is None else settings.description,
             max_size=settings.max_size,
@@ -217,6 +226,12 @@ class Maker:
                 first = [] if system is None else [("system", system)]
                 return Prompted([*first, ("user", self.render(source, f"{place}.{field}"))])
         return Handed(system)
+
+
+def _kind(work: Work) -> Kind:
+    """What a step does, in a word."""
+    kinds: tuple[Kind, ...] = ("model", "chain", "graph", "template", "function", "http")
+    return next(kind for kind in kinds if getattr(work, kind) is not None)
 
 
 def _callee(work: Work) -> str:

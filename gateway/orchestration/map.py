@@ -27,6 +27,7 @@ class Mapped:
         items = self._items(names)
         if not isinstance(items, list | tuple):
             raise InvalidRequest(f"`map` needs a list, found {_kind(items)}: {str(items)[:40]!r}.", code="no_list")
+        run.takes(items)
         results: list[Any] = [None] * len(items)
         async with Group(run.call.tasks, self._most) as group:
             for place, item in enumerate(items):

@@ -26,6 +26,8 @@ class Remembering:
     async def __call__(self, run: Run) -> Reply:
         """The chain's answer."""
         turn = await self._conversations.open(run.call, run.messages, run.parameters, self._memory, self._model)
+        if run.part.record.conversation is None:
+            run.part.record.conversation = turn.name
         run.messages = turn.messages
         run.parameters = _without_id(run.parameters)
         return turn.keep(await self._flow(run))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gateway.orchestration.run import Run, Tell, Watched
+from gateway.orchestration.run import Run
 from gateway.orchestration.shape import Shape
 from gateway.orchestration.work import Names, Render, Value, read, text_in
 from gateway.seam import Chunk, Reply, UpstreamError
@@ -91,20 +91,20 @@ class ModelCall:
             body = {name: value for name, value in run.parameters.items() if name not in hidden}
         body |= self._fields
         body["model"] = self._model
-        body["messages"] = self._messages(run, names)
+        body["messages"] = messages = self._messages(run, names)
+        inputs: Any = None
         if self._nested:
+            inputs = run.inputs
             if self._inputs is not None:
-                body["inputs"] = {name: value(names) for name, value in self._inputs.items()}
-            elif run.inputs is not None:
-                body["inputs"] = run.inputs
+                inputs = {name: value(names) for name, value in self._inputs.items()}
+            if inputs is not None:
+                body["inputs"] = inputs
+        run.takes(messages if inputs is None else {"messages": messages, "inputs": inputs})
         return body
 
     async def ask(self, run: Run, body: Mapping[str, Any], *, final: bool) -> Reply:
         """The answer to such a body, unread."""
-        call = run.child(body, self._step, final=final)
-        if self._nested and run.tell is not None:
-            call.put(Watched(self._within(run.tell)))
-        return await run.env.run(call)
+        return await run.env.run(run.child(body, self._step, final=final))
 
     def opened(self, answer: Chunk) -> Any:
         """A whole answer's text, or what it holds as JSON. Raises `UpstreamError` where that is not of the shape."""
@@ -119,6 +119,3 @@ class ModelCall:
             raise UpstreamError(
                 f"The answer of {self._model} does not fit response_format: {error}.{why}", code="answer_misshapen"
             ) from error
-
-    def _within(self, tell: Tell) -> Tell:
-        return lambda event: tell(event._replace(step=f"{self._step}/{event.step}"))

@@ -1,15 +1,16 @@
 """One run of a chain or graph: what it was asked, what is known so far, what it has cost."""
 
-from collections.abc import Callable, Mapping
-from copy import copy
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
 from msgspec import Raw
 
 from gateway.orchestration.answer import Metered, Summed, said
 from gateway.orchestration.asked import Asked
+from gateway.orchestration.events import Edge, Told
 from gateway.orchestration.names import BUILT_IN
+from gateway.orchestration.record import Part
 from gateway.seam import Call, Env, InvalidRequest, Reply, Request, Source, Usage
 from gateway.wire.chat_turns import last_user_text, messages_of
 from gateway.wire.verbatim import INVALID, encode
@@ -19,33 +20,16 @@ OWN = frozenset({"model", "messages", "inputs", "stream", "stream_options"})
 _NOTHING = Usage()
 
 
-class StepEvent(NamedTuple):
-    """What is told of a step: that it `started`, is `done`, or `failed`, and after how many milliseconds."""
-
-    step: str
-    status: str
-    ms: int | None = None
-
-
-Tell = Callable[[StepEvent], None]
-
-
-class Watched(NamedTuple):
-    """Kept in the call of a step that is a chain or graph: whom to tell of its steps."""
-
-    tell: Tell
-
-
 class Run:
-    """What the steps of one run share.
+    """What the steps of one run share, as one of them sees it: `part` is the step that looks, or the run itself.
 
     `names` is what templates and conditions see; `origin` is the chain's or graph's name as a model (`chain:polish`).
     """
 
     __slots__ = (
+        "_whole",
         "call",
         "env",
-        "estimated",
         "inputs",
         "last",
         "messages",
@@ -53,18 +37,16 @@ class Run:
         "options",
         "origin",
         "parameters",
-        "spent",
-        "tell",
+        "part",
     )
 
-    def __init__(self, origin: str, call: Call, asked: Asked, env: Env, needs: frozenset[str]) -> None:
+    def __init__(self, origin: str, call: Call, part: Part, asked: Asked, env: Env, needs: frozenset[str]) -> None:
         """`needs` are the names that anything of the chain or graph reads. Raises `InvalidRequest`."""
         self.origin = origin
         self.call = call
+        self.part = part
         self.env = env
-        self.tell: Tell | None = None
-        self.spent = Usage()
-        self.estimated = False
+        self._whole: Run | None = None
         self.last: Reply | None = None
         """The answer of the step that makes the run's own, once it has begun."""
         members = asked.members
@@ -102,16 +84,24 @@ class Run:
             wants_usage=asked.wants_usage,
             headers=asked.headers,
         )
-        return self.call.child(request=request, origin=f"{self.origin}/{step}")
+        call = self.call.child(request=request, origin=f"{self.origin}/{step}")
+        call.part = self.part
+        return call
+
+    # ---- as others see it
+
+    def step(self, told: Told) -> Self:
+        """The run as a step sees it that begins now."""
+        step = self._copy()
+        step.part = self.part.step(told)
+        return step
 
     def within(self, arguments: dict[str, Any]) -> Self:
-        """The run of a tool: its caller is the model, which gave these arguments, and `input` is what it says.
+        """The run as a tool sees it: its caller is the model, which gave these arguments, and `input` is what it says.
 
         What is known of the caller of this run stays so: templates read `inputs`, `metadata` and what else was sent.
-        What the tool costs is its own run's, until that is added to this one.
         """
-        inner = copy(self)
-        inner.spent, inner.estimated, inner.last = _NOTHING, False, None
+        inner = self._copy()
         text = arguments.get("input")
         inner.messages = [] if text is None else [Raw(encode({"role": "user", "content": text_of(text)}))]
         inner.inputs = arguments
@@ -120,41 +110,73 @@ class Run:
         inner.names = {**known, "input": "" if text is None else text, **arguments}
         return inner
 
+    def _copy(self) -> Self:
+        made = type(self).__new__(type(self))  # `copy.copy` takes ten times as long
+        made.origin, made.call, made.env, made.part = self.origin, self.call, self.env, self.part
+        made.names, made.messages, made.inputs = self.names, self.messages, self.inputs
+        made.options, made.parameters = self.options, self.parameters
+        made._whole = self._whole or self
+        made.last = None
+        return made
+
+    # ---- what is told of it
+
+    def takes(self, value: Any) -> None:
+        """What the step does its work with, for those who look: said before it first waits; the first time counts."""
+        self.part.takes(value)
+
+    def edge(self, sources: Sequence[str], targets: Sequence[str], when: str | None = None) -> None:
+        """A graph goes on from nodes to others, for that reason."""
+        self.part.record.tell(Edge, tuple(sources), tuple(targets), self.part.path, when)
+
+    # ---- what it has cost
+
     def spend(self, usage: Usage, estimated: bool) -> None:
-        """A step has cost that."""
-        self.spent = self.spent.plus(usage)
-        self.estimated = self.estimated or estimated
+        """The step has cost that."""
+        self.part.spend(usage, estimated)
+
+    def cost(self) -> tuple[Usage, bool]:
+        """What the step that looks has cost so far, and whether any of it is estimated."""
+        part = self.part
+        if self.last is None:
+            return part.spent, part.estimated
+        usage, estimated = self.last.usage()
+        if part.spent == _NOTHING:
+            return usage, estimated
+        return part.spent.plus(usage), estimated or part.estimated
 
     def usage(self) -> tuple[Usage, bool]:
         """What all steps have cost so far, and whether any of it is estimated."""
-        if self.last is None:
-            return self.spent, self.estimated
-        usage, estimated = self.last.usage()
-        return self.spent.plus(usage), estimated or self.estimated
+        return (self._whole or self).cost()
+
+    # ---- how it answers
 
     def answer(self, reply: Reply) -> Reply:
         """The Reply of the step that answers as the run's own: unread, with the usage of all steps."""
-        self.last = reply
-        if self.spent == _NOTHING:
+        whole = self._whole or self
+        self.last = whole.last = reply
+        if whole.part.spent == _NOTHING:
             return reply
-        return Metered(self.call, Summed(reply, self.spent), self.usage, reply)
+        return Metered(whole.call, Summed(reply, whole.part.spent), whole.cost, reply)
 
     def reads(self, reply: Reply) -> None:
         """That answer is being read, and the run's own is made of it: what it has cost counts as it grows."""
-        self.last = reply
+        self.last = (self._whole or self).last = reply
 
     def has_read(self, reply: Reply) -> None:
         """No more of that answer is read."""
-        self.last = None
+        self.last = (self._whole or self).last = None
         self.spend(*reply.usage())
 
     def made(self, source: Source, last: Reply | None) -> Reply:
         """The run's own answer, made of several, of which `last` was begun last."""
-        return Metered(self.call, source, self.usage, last)
+        whole = self._whole or self
+        return Metered(whole.call, source, whole.cost, last)
 
     def say(self, value: Any) -> Reply:
         """A text that is known as the run's answer."""
-        return said(self.call, text_of(value), self.usage)
+        whole = self._whole or self
+        return said(whole.call, text_of(value), whole.cost)
 
 
 def text_of(value: Any) -> str:

@@ -1,15 +1,16 @@
 """A step of a chain, or a node of a graph: work that is bounded in time, done again, or done without."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from gateway.orchestration.run import Run, StepEvent
+from gateway.orchestration.answer import transcribed
+from gateway.orchestration.events import Told
+from gateway.orchestration.run import Run
 from gateway.orchestration.work import Names, Work
 from gateway.routing.patience import Patience
-from gateway.seam import GatewayError, ModelNotFound, Reply
+from gateway.seam import GatewayError, ModelNotFound, Outcome, Reply
 
 T = TypeVar("T")
 Do = Callable[[Run, Names], Awaitable[Any]]
@@ -69,57 +70,69 @@ class Tried:
 
 
 class Step:
-    """Work under a name. `default` is its output where it fails, unless it is None."""
+    """Work under a name, of which its run's record says `told`. `default` is its output where it fails, unless None."""
 
-    __slots__ = ("_default", "_patience", "_work", "name")
+    __slots__ = ("_default", "_patience", "_told", "_work", "name")
 
-    def __init__(self, name: str, work: Work, *, timeout: float | None = None, default: Any = None) -> None:
+    def __init__(self, name: str, work: Work, told: Told, *, timeout: float | None = None, default: Any = None) -> None:
         self.name = name
         self._work = work
+        self._told = told
         self._patience = None if timeout is None else StepPatience(timeout, name)
         self._default = default
 
     async def output(self, run: Run, names: Names) -> Any:
         """What it brings. Raises `GatewayError`, with the step's name in front."""
+        step = run.step(self._told)
         try:
-            return await self._done(run, names, self._work.output)
-        except GatewayError:
+            output = await self._bounded(step, names, self._work.output)
+        except GatewayError as error:
+            step.part.broke(error)
             if self._default is None:
-                raise
+                raise _told(error, self.name, run.origin) from error
             return self._default
+        except BaseException as error:
+            step.part.broke(error)
+            raise
+        step.part.done(step.part.spent, output)
+        return output
 
     async def answer(self, run: Run, names: Names) -> Reply:
         """What it brings as the run's answer, unread. Raises `GatewayError`, with the step's name in front."""
+        step = run.step(self._told)
         try:
-            reply: Reply = await self._done(run, names, self._work.answer)
-        except GatewayError:
-            if self._default is None:
-                raise
-            return run.say(self._default)
-        return reply
-
-    async def _done(self, run: Run, names: Names, do: Do) -> Any:
-        began = time.monotonic()
-        tell = run.tell
-        if tell is not None:
-            tell(StepEvent(self.name, "started"))
-        status = "cancelled"
-        try:
-            result = await self._bounded(run, names, do)
-            status = "done"
+            reply: Reply = await self._bounded(step, names, self._work.answer)
         except GatewayError as error:
-            status = "failed"
-            raise _told(error, self.name, run.origin) from error
-        finally:
-            if tell is not None:
-                tell(StepEvent(self.name, status, round((time.monotonic() - began) * 1000)))
-        return result
+            step.part.broke(error)
+            if self._default is None:
+                raise _told(error, self.name, run.origin) from error
+            return run.say(self._default)
+        except BaseException as error:
+            step.part.broke(error)
+            raise
+        return _ending(step, reply)
 
     async def _bounded(self, run: Run, names: Names, do: Do) -> Any:
         if self._patience is None:
             return await do(run, names)
         with self._patience.limit():
             return await do(run, names)
+
+
+def _ending(step: Run, reply: Reply) -> Reply:
+    """The same answer; the step is done when it has been read."""
+    transcript = None
+    if step.part.record.contents:
+        reply, transcript = transcribed(reply, step.part.record.contents)
+
+    def ended(outcome: Outcome) -> None:
+        if outcome.kind == "ok":
+            step.part.done(step.cost()[0], None if transcript is None else transcript.text)
+        else:
+            step.part.broke(outcome.error)
+        step.last = None
+
+    return reply.on_end(ended)
 
 
 def _told(error: GatewayError, step: str, origin: str) -> GatewayError:

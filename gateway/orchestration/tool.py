@@ -42,8 +42,6 @@ class Tool:
             # The step's name in front of the message is for callers: the model knows what it called.
             cause = error.__cause__
             return failed(cause.message if isinstance(cause, GatewayError) else error.message)
-        finally:
-            run.spend(inner.spent, inner.estimated)
         return cut(text, self._most)
 
 

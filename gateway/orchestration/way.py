@@ -13,6 +13,8 @@ class Way(NamedTuple):
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     holds: Holds | None = None
+    when: str | None = None
+    """The condition as it is written."""
 
     @property
     def onward(self) -> list[str]:

@@ -3,7 +3,7 @@
 A middleware is one method around the next handler; a provider answers a call; verbs on the Reply change the stream.
 """
 
-from gateway.seam.call import Call, Caller, Conversation, Ending, Inbound, Outcome, Target
+from gateway.seam.call import Call, Caller, Conversation, Early, Ending, Inbound, Outcome, Target
 from gateway.seam.chunk import Batch, Chunk
 from gateway.seam.env import Env, Tasks
 from gateway.seam.errors import (
@@ -38,6 +38,7 @@ __all__ = [
     "Component",
     "Conversation",
     "Duration",
+    "Early",
     "Ending",
     "Env",
     "Estimates",

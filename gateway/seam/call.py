@@ -68,6 +68,15 @@ class Conversation(NamedTuple):
     """1 to 128 of `A-Z a-z 0-9 . _ : @ ~ + = -`."""
 
 
+class Early(NamedTuple):
+    """Headers of the answer that are known before there is any, kept in the door's call by whoever answers it.
+
+    A door sends them where it must begin a stream without its Reply.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]]
+
+
 class Caller(Protocol):
     """Who asks: a key."""
 
@@ -90,7 +99,8 @@ class Call:
     """A request with all that travels beside it.
 
     `origin` names the component that asks (`door` for clients); `target` is set in the attempt ring; `deadline` is a
-    time of the loop's clock, or None; `span` is the current trace span, since a stream may end in another task.
+    time of the loop's clock, or None; `span` is the current trace span, since a stream may end in another task; `part`
+    is the part of a run of a chain or graph that asks, where one does, also through other models.
     """
 
     __slots__ = (
@@ -102,6 +112,7 @@ class Call:
         "depth",
         "id",
         "origin",
+        "part",
         "request",
         "span",
         "target",
@@ -118,6 +129,7 @@ class Call:
         origin: str = "door",
         deadline: float | None = None,
         span: Any = None,
+        part: Any = None,
         target: Target | None = None,
         depth: int = 0,
     ) -> None:
@@ -128,6 +140,7 @@ class Call:
         self.origin = origin
         self.deadline = deadline
         self.span = span
+        self.part = part
         self.target = target
         self.depth = depth
         self._state: dict[type, Any] | None = None
@@ -157,6 +170,7 @@ class Call:
             origin=self.origin if origin is None else origin,
             deadline=self.deadline,
             span=self.span,
+            part=self.part,
             target=self.target if target is None else target,
             depth=self.depth + 1,
         )
@@ -174,6 +188,7 @@ class Call:
             origin=self.origin,
             deadline=self.deadline,
             span=self.span,
+            part=self.part,
             target=self.target,
             depth=self.depth,
         )

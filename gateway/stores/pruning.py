@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, or_, select
 
-from gateway.stores.tables import conversations, items, variables
+from gateway.stores.tables import conversations, items, run_events, runs, variables
 
 if TYPE_CHECKING:
     from gateway.stores.database import Database
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PERIOD = 60.0
 """Seconds between two looks, about."""
 BATCH = 100
-"""Conversations in one transaction: nobody waits long behind it."""
+"""Conversations, or runs, in one transaction: nobody waits long behind it."""
 
 
 async def prune(database: "Database", log: logging.Logger) -> None:
@@ -30,21 +30,32 @@ async def prune(database: "Database", log: logging.Logger) -> None:
             log.debug("database: nothing was pruned: %s", error)
         else:
             if gone:
-                log.info("database: %d conversations have outlived their time", gone)
+                log.info("database: %d conversations and runs have outlived their time", gone)
 
 
 async def prune_once(database: "Database") -> int:
-    """Delete the conversations that have outlived their own time or `retention`, and return how many those were."""
+    """Delete what has outlived its time, conversations also `retention`, and return how many rows those were."""
     gone = 0
-    while True:
-        count = await database.write(partial(_some, retention=database.settings.retention.conversations))
-        gone += count
-        if count < BATCH:
-            return gone
-        await asyncio.sleep(0.05)  # let others write
+    for work in (partial(_conversations, retention=database.settings.retention.conversations), _runs):
+        while True:
+            count = await database.write(work)
+            gone += count
+            if count < BATCH:
+                break
+            await asyncio.sleep(0.05)  # let others write
+    return gone
 
 
-def _some(connection: Connection, retention: float | None) -> int:
+def _runs(connection: Connection) -> int:
+    wanted = select(runs.c.id).where(runs.c.expires_at <= time.time()).limit(BATCH).with_for_update(skip_locked=True)
+    gone = list(connection.execute(wanted).scalars())
+    if gone:
+        connection.execute(delete(run_events).where(run_events.c.run.in_(gone)))
+        connection.execute(delete(runs).where(runs.c.id.in_(gone)))
+    return len(gone)
+
+
+def _conversations(connection: Connection, retention: float | None) -> int:
     now, table = time.time(), conversations.c
     over = table.expires_at <= now
     if retention is not None:

@@ -30,6 +30,20 @@ STEPS: Sequence[Sequence[str]] = (
         "ALTER TABLE conversations ADD COLUMN summary TEXT",
         "ALTER TABLE conversations ADD COLUMN summarised INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        """CREATE TABLE runs (
+            id VARCHAR(32) PRIMARY KEY, owner TEXT NOT NULL, model TEXT NOT NULL, conversation TEXT,
+            status VARCHAR(16) NOT NULL, created_at {double} NOT NULL, completed_at {double}, ms {double},
+            prompt_tokens BIGINT NOT NULL, completion_tokens BIGINT NOT NULL, steps INTEGER NOT NULL, error {bytes},
+            events INTEGER NOT NULL, process VARCHAR(32) NOT NULL, seen_at {double} NOT NULL,
+            expires_at {double} NOT NULL)""",
+        "CREATE INDEX runs_of_owner ON runs (owner, id)",
+        "CREATE INDEX runs_expiring ON runs (expires_at)",
+        "CREATE INDEX runs_running ON runs (seen_at) WHERE status = 'running'",
+        """CREATE TABLE run_events (
+            run VARCHAR(32) NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL, body {bytes} NOT NULL,
+            PRIMARY KEY (run, seq))""",
+    ),
 )
 """The statements of each step, the first being version 1. A step that was released is never altered."""
 _TYPES: Mapping[str, Mapping[str, str]] = {

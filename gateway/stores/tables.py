@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
@@ -67,3 +68,41 @@ variables = Table(
     Column("value", LargeBinary, nullable=False),
     Column("updated_at", Double, nullable=False),
 )
+
+_RUNNING = text("status = 'running'")
+runs = Table(
+    "runs",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("conversation", Text),
+    Column("status", String(16), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("completed_at", Double),
+    Column("ms", Double),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("error", LargeBinary),
+    Column("events", Integer, nullable=False),
+    Column("process", String(32), nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("runs_of_owner", "owner", "id"),
+    Index("runs_expiring", "expires_at"),
+    Index(
+        "runs_running", "seen_at", sqlite_where=text("status = 'running'"), postgresql_where=text("status = 'running'")
+    ),
+)
+"""`events` is how many there are; `seen_at` when `process`, who serves it, last said that it goes on."""
+
+run_events = Table(
+    "run_events",
+    METADATA,
+    Column("run", String(32), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Events as they were written together, from the number `seq` on: the JSON of each in a line of `body`."""

@@ -31,7 +31,11 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def described() -> Iterator[tuple[Doors, Any]]:
-    config = {"auth": {"keys": [{"name": "k", "key": "sk-key"}]}, "models": {"named": "mock/echo"}}
+    config = {
+        "auth": {"keys": [{"name": "k", "key": "sk-key"}]},
+        "models": {"named": "mock/echo"},
+        "chains": {"c": {"type": "simple", "model": "named"}},
+    }
     with opened(config, {"model": "m"}) as doors:
         schema = schemathesis.openapi.from_dict(doors.client.get("/openapi.json").json())
         schema.config.update(base_url=doors.url)

@@ -343,3 +343,19 @@ def test_chains_and_graphs_are_compared(path: str, value: Any, group: str, sente
 def test_what_is_compared_only_is_shown_nowhere() -> None:
     told = plain(describe(Gateway.load(base() | WORKFLOWS, {})))
     assert "workflows" not in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "group", "sentence"),
+    [
+        (None, {}, O, "runs are recorded in the database for 30d; contents up to 64KiB, before the newest 1,000"),
+        ({}, {"content": False}, O, "in the database for 30d; no contents, before"),
+        ({}, {"keep": False, "content": True}, B, "the newest 1,000 in memory, for 1h; contents up to 64KiB, before"),
+    ],
+)
+def test_how_runs_are_recorded(old: Any, new: Any, group: str, sentence: str) -> None:
+    with_chain = base() | {"chains": {"c": {"type": "simple", "template": "x"}}}
+    told = found(*(with_chain | ({} if runs is None else {"runs": runs}) for runs in (old, new)))
+    assert len(told[group]) == 1
+    assert sentence in told[group][0]
+    assert found(base(), base() | {"runs": {}}) == {B: [], O: []}

@@ -134,7 +134,7 @@ def test_a_name_that_nobody_knows(gateway: Gateway) -> None:
 
 def test_for_machines(gateway: Gateway) -> None:
     document = json.loads(explain(gateway, as_json=True))
-    assert list(document) == ["url", "server", "keys", "rings", "models", "providers", "default", "notes"]
+    assert list(document) == ["url", "server", "keys", "rings", "models", "providers", "default", "notes", "runs"]
     assert document["server"]["max_body"] == 2**20
     assert document["rings"]["request"] == [{"name": "auth", "origin": "stock", "settings": {}}]
     house = json.loads(explain(gateway, "house", as_json=True))
@@ -198,3 +198,10 @@ def test_the_command(tmp_path: Path) -> None:
     broken = run("explain", "--config", written(tmp_path, "models: {e: nowhere/x}\n"))
     assert broken.exit_code == 1
     assert "models.e: no" in broken.stderr
+
+
+def test_how_runs_are_recorded() -> None:
+    config = {"providers": {"mock": {}}, "chains": {"c": {"type": "simple", "template": "x"}}}
+    assert "runs\n  the newest 1,000 in memory, for 1h; no contents\n" in explain(Gateway.load(config, {}))
+    kept = explain(Gateway.load(config | {"runs": {"ttl": "1d", "max_size": "1MiB"}}, {}))
+    assert "runs\n  in the database for 1d; contents up to 1MiB\n" in kept

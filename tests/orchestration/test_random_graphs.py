@@ -8,10 +8,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config.runs import NOT_KEPT
 from gateway.config.schema import Orchestrator
 from gateway.orchestration.assembly import Assembly
+from gateway.orchestration.records import Records
 from gateway.orchestration.settings import Graph
 from gateway.seam import Call, GatewayError, Request, owned
+from gateway.stores.run_row import Wanted
 from tests.orchestration.scripted import failing, world
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
@@ -165,6 +168,7 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
     async with world() as w:
         w.model.says = {f"^{prompt}$": failing() for prompt in fails}
         graph = msgspec.convert(written, Graph)
+        records = Records(NOT_KEPT, w.gateway.database)
         assembly = Assembly(
             {},
             {"g": graph},
@@ -173,6 +177,7 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
             bounds=Orchestrator(),
             conversations=w.gateway.conversations,
             tools={},
+            records=records,
         )
         body = json.dumps({"model": "graph:g", "messages": [], "stream": stream}).encode()
         call = Call(Request("chat", body, model="graph:g", stream=stream), w.env.tasks, id="x")
@@ -181,6 +186,10 @@ async def run(written: dict[str, Any], fails: list[str], stream: bool) -> tuple[
             chunk = await reply.whole()
         except GatewayError as error:
             return w.model.prompts, "max_steps" if error.code == "max_steps" else "failed"
+        finally:
+            (row,) = await records.rows(Wanted(2))
+            assert row.steps == len(w.model.prompts)
+            assert row.status != "running"
         return w.model.prompts, "".join(part.text for part in chunk.parts())
 
 

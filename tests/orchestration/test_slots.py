@@ -120,7 +120,9 @@ async def test_whose_turn_does_not_come_is_told_to_try_again() -> None:
             with pytest.raises(Unavailable, match=r"orchestrator\.max_concurrent_chains") as caught:
                 await w.ask("chain:c", "x")
             assert (caught.value.status, caught.value.code) == (503, "orchestrator_busy")
-            assert caught.value.headers == [(b"retry-after", b"1")]
+            retry, run = caught.value.headers
+            assert retry == (b"retry-after", b"1")
+            assert run[0] == b"x-gateway-run-id"
             assert len(w.model.asked) == 1
         assert free(w) == 1
         assert await w.ask("chain:c", "x") == "<x>"
