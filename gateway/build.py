@@ -209,8 +209,7 @@ class Gateway:
         from gateway.workflows import assembled, remembering  # noqa: PLC0415  # as above
 
         if self.config.database is None and (keeping := remembering(self.workflows)):
-            names = ", ".join(f"chains.{name}" for name in keeping)
-            self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
+            self.notes.append(f"database: none is configured: {', '.join(keeping)} keeps conversations in {DEFAULT}")
         try:
             return assembled(self.workflows, self.config, self.env, self._components, self.conversations)
         except ConfigError as error:

@@ -137,7 +137,9 @@ class ConversationsDoor:
         return _conversation(await self._kept.archive.create(named, sources, metadata))
 
     async def _get(self, ask: Ask) -> Any:
-        return _conversation(await self._found(ask))
+        head = await self._found(ask)
+        variables = await self._kept.archive.variables(head)
+        return _conversation(head) | ({"variables": variables} if variables else {})
 
     async def _update(self, ask: Ask) -> Any:
         metadata = _metadata(looked_at(_described, ask.body).metadata)
@@ -364,6 +366,7 @@ DESCRIPTION = Description(
                 "created_at": {"type": "integer"},
                 "updated_at": {"type": "integer"},
                 "metadata": _OBJECT,
+                "variables": {**_OBJECT, "description": "What chains and graphs keep beside the messages, by name."},
             },
         },
         "Conversations": {

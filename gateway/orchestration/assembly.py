@@ -11,28 +11,29 @@ from gateway.orchestration.dispatcher import Dispatcher
 from gateway.orchestration.graph import CONTINUE, Graph, Node
 from gateway.orchestration.http_outbound import Outbound
 from gateway.orchestration.http_reach import Reach
+from gateway.orchestration.kept import first, variables
 from gateway.orchestration.maker import Find, Maker
-from gateway.orchestration.memory import Remembering
+from gateway.orchestration.memory import Remembering, remembered
 from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
 from gateway.orchestration.settings import (
     END,
     Chain,
     Conditional,
     Conversational,
+    Memory,
     Sequential,
     Simple,
     Tool,
-    Workflow,
 )
 from gateway.orchestration.settings import Combine as CombineSettings
 from gateway.orchestration.settings import Graph as GraphSettings
 from gateway.orchestration.settings import Parallel as ParallelSettings
-from gateway.orchestration.settings import State as StateSettings
 from gateway.orchestration.slots import Slots
 from gateway.orchestration.state import Reducer
 from gateway.orchestration.template import compile as compile_template
 from gateway.orchestration.virtual import Limits, VirtualModel
 from gateway.orchestration.way import Way
+from gateway.orchestration.wiring import works
 from gateway.orchestration.work import Value
 from gateway.seam import Env, Handler
 from gateway.stores.conversations import Conversations
@@ -64,6 +65,7 @@ class Assembly:
         self.models: dict[str, VirtualModel] = {}
         self.nodes: list[tuple[str, Any]] = []
         self._env = env
+        self._conversations = conversations
         self._default_timeout = bounds.default_timeout
         outbound = Outbound(Reach(readable(bounds.http_hosts)))
         described = {f"chain:{name}": chain.description for name, chain in chains.items()}
@@ -71,7 +73,7 @@ class Assembly:
         slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
         for name, chain in chains.items():
             maker = Maker(find, outbound, tools, described)
-            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker, conversations), maker, slots)
+            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker), maker, slots)
         slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
         for name, graph in graphs.items():
             maker = Maker(find, outbound, tools, described)
@@ -81,8 +83,10 @@ class Assembly:
         """The way to the chains and graphs, and for all other names to `models`."""
         return Dispatcher(self.models, models)
 
-    def _add(self, name: str, written: Workflow | Simple, flow: Flow, maker: Maker, slots: Slots) -> None:
+    def _add(self, name: str, written: Chain | GraphSettings, flow: Flow, maker: Maker, slots: Slots) -> None:
         limits = Limits(name, getattr(written, "timeout", None), self._default_timeout)
+        if written.memory is not None:
+            flow = self._remembering(flow, written, written.memory, frozenset(maker.needs))
         self.models[name] = VirtualModel(
             name,
             flow,
@@ -96,23 +100,44 @@ class Assembly:
             if all(node is not known for _, known in self.nodes):  # named twice, it is started once
                 self.nodes.append((place, node))
 
+    def _remembering(self, flow: Flow, written: Chain | GraphSettings, memory: Memory, needs: frozenset[str]) -> Flow:
+        return Remembering(
+            flow,
+            self._conversations,
+            remembered(memory),
+            model=_reader(written),
+            needs=needs,
+            variables=variables(written),
+        )
 
-def _chain(chain: Chain, place: str, maker: Maker, conversations: Conversations) -> Flow:
+
+def _reader(workflow: Chain | GraphSettings) -> str:
+    """The model by which the messages' tokens are counted: one that gets them, else any; empty where there is none."""
+    asked = [work for _, work in works(workflow, "") if work.model is not None]
+    whole = [work for work in asked if work.prompt is None and work.messages is None]
+    return next((work.model for work in [*whole, *asked] if work.model is not None), "")
+
+
+def _chain(chain: Chain, place: str, maker: Maker) -> Flow:
     match chain:
         case Simple():
             return Alone(maker.step(chain, ALONE, place))
         case Conversational():
-            flow = Alone(maker.step(chain.work(), ALONE, place))
-            if chain.memory is None:
-                return flow
-            return Remembering(flow, conversations, chain.memory, chain.model)
+            return Alone(maker.step(chain.work(), ALONE, place))
         case Sequential():
             return InRow(
                 [
                     Link(
-                        maker.step(step, step.name, f"{place}.steps[{number}]", timeout=step.timeout),
+                        maker.step(
+                            step,
+                            step.name,
+                            f"{place}.steps[{number}]",
+                            timeout=step.timeout,
+                            inherits=number == len(chain.steps) - 1,
+                        ),
                         step.output,
                         step.on_error == "continue",
+                        step.output in chain.kept,
                     )
                     for number, step in enumerate(chain.steps)
                 ]
@@ -156,17 +181,7 @@ def _combine(combine: CombineSettings, place: str, maker: Maker) -> Combine:
 
 def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
     output = _output(graph, place, maker)
-    nodes = {
-        name: Node(
-            maker.step(
-                node, name, f"{place}.nodes.{name}", timeout=node.timeout, inherits=graph.saved(name) in output.reads
-            ),
-            graph.saved(name),
-            node.on_error,
-            _is_live(graph, name, output),
-        )
-        for name, node in graph.nodes.items()
-    }
+    nodes = {name: _node(graph, name, f"{place}.nodes.{name}", maker, output) for name in graph.nodes}
     ways = [
         Way(tuple(edge.sources), tuple(edge.targets), maker.holds(edge.when, f"{place}.edges[{number}].when"))
         for number, edge in enumerate(graph.edges)
@@ -176,7 +191,7 @@ def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
         nodes,
         ways,
         reducers={name: Reducer(state.reduce, state.type) for name, state in graph.state.items()},
-        defaults={name: value for name, state in graph.state.items() if (value := _default(state)) is not None},
+        defaults={name: value for name, state in graph.state.items() if (value := first(state)) is not None},
         output=output.value,
         rescue=None if graph.on_error is None else nodes[graph.on_error].step,
         max_steps=graph.max_steps,
@@ -205,7 +220,18 @@ def _output(graph: GraphSettings, place: str, maker: Maker) -> _Output:
     return _Output(template.render, template.variables)
 
 
-def _is_live(graph: GraphSettings, node: str, output: _Output) -> bool:
+def _node(graph: GraphSettings, name: str, place: str, maker: Maker, output: _Output) -> Node:
+    node, saved, answers = graph.nodes[name], graph.saved(name), _answers(graph, name, output)
+    inherits = answers or saved in output.reads
+    return Node(
+        maker.step(node, name, place, timeout=node.timeout, inherits=inherits),
+        saved,
+        node.on_error,
+        live=answers and saved not in graph.kept,  # what is kept must be known when the run is over
+    )
+
+
+def _answers(graph: GraphSettings, node: str, output: _Output) -> bool:
     """Whether a node's answer is the graph's, and nothing can follow it."""
     onward = {target for edge in graph.edges if node in edge.sources for target in edge.targets}
     if onward - {END} or graph.nodes[node].on_error == CONTINUE:
@@ -215,11 +241,3 @@ def _is_live(graph: GraphSettings, node: str, output: _Output) -> bool:
     saved = graph.saved(node)
     state = graph.state.get(saved)
     return saved == output.name and (state is None or (state.reduce == "replace" and state.type in (None, "string")))
-
-
-def _default(state: StateSettings) -> Any:
-    """What a name of the state is before any node wrote it; None: undefined."""
-    if state.default is not None or state.reduce == "replace":
-        return state.default
-    empty: dict[str | None, Any] = {"array": [], "string": ""}
-    return [] if state.reduce == "append" else empty.get(state.type, 0)

@@ -12,7 +12,8 @@ from gateway.orchestration.shown import Shown
 from gateway.orchestration.slots import SlotPatience, Slots
 from gateway.routing.catalog import OURS
 from gateway.routing.patience import Patience
-from gateway.seam import Call, Env, GatewayError, Inbound, Outcome, Reply, owned
+from gateway.seam import Call, Env, GatewayError, Outcome, Reply, owned
+from gateway.stores.identity import Subject
 from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
 from gateway.translate.messages_chat import MESSAGES_ON_CHAT
 from gateway.translate.speaks import speaks
@@ -75,16 +76,16 @@ class VirtualModel:
     async def __call__(self, call: Call) -> Reply:
         """Answer the call. Raises `GatewayError`."""
         asked = Asked.of(call)
+        if call.get(Subject) is None:  # the client asked for this one, and all that it runs is of that conversation
+            call.carry(Subject.of(call, asked.members))
         if call.request.surface == "chat":
             return await self._answer(asked, call)
         # Made anew for each call: what was taken out of its body must not pass a translation.
-        translated = partial(self._translated, asked, call.get(Inbound))
+        translated = partial(self._translated, asked)
         spoken = speaks(translated, ("chat",), (COMPLETIONS_ON_CHAT, MESSAGES_ON_CHAT))
         return await owned(spoken, call.child(request=asked.request(call.request)))
 
-    def _translated(self, asked: Asked, inbound: Inbound | None, call: Call) -> Awaitable[Reply]:
-        if inbound is not None:  # its headers name the conversation
-            call.put(inbound)
+    def _translated(self, asked: Asked, call: Call) -> Awaitable[Reply]:
         return self._answer(asked.translated(call.request), call)
 
     async def _answer(self, asked: Asked, call: Call) -> Reply:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, tuple_, update
 
 from gateway.seam import Env
 from gateway.stores.batches import Batches
 from gateway.stores.database import Database
 from gateway.stores.identity import Memory, Named
-from gateway.stores.journal import Entry, commit, lock, recount
+from gateway.stores.journal import VARIABLES, Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
 from gateway.stores.pruning import erase
@@ -74,6 +75,7 @@ class Archive:
         self._recent = Recent()
         self._writer = Writer(database, env, self._recall)
         self._heads: Batches[Named, Head | None] = Batches(env.tasks, self._find)
+        self._variables: Batches[int, dict[str, bytes]] = Batches(env.tasks, self._beside)
         self.summaries = Summaries(self, database, env)
 
     # ---- for turns
@@ -114,14 +116,10 @@ class Archive:
 
         return await self._database.read(work)
 
-    async def variables(self, head: Head) -> list[tuple[str, bytes]]:
-        """The variables beside the messages."""
-        wanted = select(variables.c.name, variables.c.value).where(variables.c.conversation == head.key)
-
-        def work(connection: Connection) -> list[tuple[str, bytes]]:
-            return [(row.name, row.value) for row in connection.execute(wanted)]
-
-        return await self._database.read(work)
+    async def variables(self, head: Head) -> dict[str, Any]:
+        """The variables beside the messages, by name. Raises `DatabaseUnavailable`."""
+        found = await self._variables.ask(head.key)
+        return {name: msgspec.json.decode(value) for name, value in found.items()}
 
     def entry(
         self,
@@ -177,14 +175,18 @@ class Archive:
         return await self._database.write(work)
 
     async def delete(self, named: Named) -> bool:
-        """Delete a conversation and all that belongs to it; False where there is none."""
+        """Delete a conversation and all that belongs to it, also those within it; False where there is none."""
         await self._writer.settled(named)
+        for inner in self._writer.within(named):
+            await self._writer.settled(inner)
+        table = conversations.c
+        wanted = select(table.key).where(or_(_is(named), and_(table.owner == named.owner, table.around == named.name)))
 
         def work(connection: Connection) -> bool:
-            found = connection.execute(select(conversations.c.key).where(_is(named)).with_for_update()).scalar()
-            if found is not None:
-                erase(connection, [found])
-            return found is not None
+            found = list(connection.execute(wanted.order_by(table.key).with_for_update()).scalars())
+            if found:
+                erase(connection, found)
+            return bool(found)
 
         return await self._database.write(work)
 
@@ -194,6 +196,7 @@ class Archive:
         column = conversations.c.key
         wanted = _HEAD.where(
             conversations.c.owner == owner,
+            conversations.c.around.is_(None),
             or_(conversations.c.expires_at.is_(None), conversations.c.expires_at > now),
         )
         if after is not None:
@@ -249,6 +252,16 @@ class Archive:
     async def _find(self, places: list[Named]) -> list[Head | None]:
         found = await self._database.read(partial(_heads, places))
         return [found.get(one) for one in places]
+
+    async def _beside(self, keys: list[int]) -> list[dict[str, bytes]]:
+        def work(connection: Connection) -> dict[int, dict[str, bytes]]:
+            found: dict[int, dict[str, bytes]] = {key: {} for key in keys}
+            for row in connection.execute(VARIABLES, {"keys": keys}):
+                found[row.conversation][row.name] = row.value
+            return found
+
+        found = await self._database.read(work)
+        return [found[key] for key in keys]
 
     async def _items(self, wanted: Select[Any]) -> list[Item]:
         return await self._database.read(partial(_rows, wanted))

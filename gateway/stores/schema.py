@@ -30,6 +30,10 @@ STEPS: Sequence[Sequence[str]] = (
         "ALTER TABLE conversations ADD COLUMN summary TEXT",
         "ALTER TABLE conversations ADD COLUMN summarised INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        "ALTER TABLE conversations ADD COLUMN around TEXT",
+        "CREATE INDEX conversations_within ON conversations (owner, around) WHERE around IS NOT NULL",
+    ),
 )
 """The statements of each step, the first being version 1. A step that was released is never altered."""
 _TYPES: Mapping[str, Mapping[str, str]] = {
