@@ -21,9 +21,11 @@ def memory_problems(memory: Memory | None, place: str, known: Known) -> Iterator
     at = f"{place}.summarise"
     if memory.last is None and memory.tokens is None:
         yield Problem(at, "nothing ever falls out", "`last` or `tokens` beside it", "neither", "add `last: 20`")
-    yield from model_problems(
+    for problem in model_problems(
         memory.summary.model, f"{at}.model" if isinstance(memory.summarise, Summarise) else at, known
-    )
+    ):
+        chain = memory.summary.model.startswith(("chain:", "graph:"))
+        yield problem._replace(cure="give it a name under `models`, and write that") if chain else problem
     if memory.summary.prompt is not None:
         yield from _prompt_problems(memory.summary.prompt, f"{at}.prompt")
 
@@ -34,23 +36,20 @@ def _prompt_problems(prompt: str, place: str) -> Iterator[Problem]:
     except ConfigError as error:
         yield from error.problems
         return
-    for name in sorted(names.difference(_READS)):
-        yield Problem(
-            place, "no such name here", "one of messages, summary", repr(name), near(name, _READS) or "take it out"
-        )
-    if "messages" not in names:
-        yield Problem(
-            place, "it does not say what is to be summed up", "{{ messages }} in it", "none", "add {{ messages }}"
-        )
+    unknown = sorted(names.difference(_READS))
+    for name in unknown:
+        expected = f"one of {', '.join(_READS)}"
+        yield Problem(place, "no such name here", expected, repr(name), near(name, _READS) or "take it out")
+    if "messages" not in names and not unknown:
+        told = "it does not say what is to be summed up"
+        yield Problem(place, told, "{{ messages }} in it", "none", "add {{ messages }}")
 
 
 def keep_problems(name: str, place: str, memory: Memory | None) -> Iterator[Problem]:
     """What is wrong with keeping a name in a workflow with this memory."""
     if memory is None:
-        yield Problem(
-            place, "there is no conversation to keep it in", "`memory` beside it", "none", "add `memory: {last: 20}`"
-        )
+        told, cure = "there is no conversation to keep it in", "add `memory: {last: 20}` to the chain or graph"
+        yield Problem(place, told, "a chain or graph with `memory`", "one without", cure)
     if len(name) > _LONGEST:
-        yield Problem(
-            place, "its name is too long to be kept", f"at most {_LONGEST} letters", str(len(name)), "shorten it"
-        )
+        told = "its name is too long to be kept"
+        yield Problem(place, told, f"at most {_LONGEST} letters", str(len(name)), "shorten it")
