@@ -190,7 +190,7 @@ def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
         graph.start,
         nodes,
         ways,
-        reducers={name: Reducer(state.reduce, state.type) for name, state in graph.state.items()},
+        reducers={name: Reducer(state.reduce, state.type, state.last) for name, state in graph.state.items()},
         defaults={name: value for name, state in graph.state.items() if (value := first(state)) is not None},
         output=output.value,
         rescue=None if graph.on_error is None else nodes[graph.on_error].step,

@@ -82,6 +82,9 @@ def _states(graph: Graph, place: str) -> Iterator[Problem]:
         yield from spelling(name, at)
         yield from own_name(name, at)
         yield from _default(state, at)
+        if state.last is not None and state.reduce != "append":
+            told, cure = "goes with `reduce: append` only", "take it out, or write `reduce: append`"
+            yield Problem(f"{at}.last", told, "`append`", f"`{state.reduce}`", cure)
         if state.keep:
             yield from keep_problems(name, f"{at}.keep", graph.memory)
         if name not in saved and state.default is None:

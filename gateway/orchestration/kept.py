@@ -53,7 +53,10 @@ def variables(workflow: object) -> Mapping[str, Variable]:
             return {name: Variable(name, Reducer()) for name in workflow.kept}
         case Graph():
             states = {name: workflow.state.get(name, StateSettings()) for name in workflow.kept}
-            return {name: Variable(name, Reducer(one.reduce, one.type), first(one)) for name, one in states.items()}
+            return {
+                name: Variable(name, Reducer(one.reduce, one.type, one.last), first(one))
+                for name, one in states.items()
+            }
     return {}
 
 

@@ -111,7 +111,7 @@ def _remembered(memory: Memory) -> str:
     if memory.summary is not None:
         words.append(f"the rest summed up by {memory.summary.model}")
     if memory.ttl is not None:
-        words.append(f"forgotten after {memory.ttl / 86400:g} days without a turn")
+        words.append(f"for {memory.ttl / 86400:g} days")
     return ", ".join(words)
 
 
@@ -184,8 +184,9 @@ def _graph(graph: Graph) -> list[str]:
         rows += [("", way) for way in _ways(graph, name)]
     for name, state in graph.state.items():
         default = f", at first {state.default!r}" if state.default is not None else ""
+        last = f", the last {state.last}" if state.last is not None else ""
         kept = f", {_KEPT}" if state.keep else ""
-        rows.append((f"state {name}", f"{state.reduce}{default}{kept}"))
+        rows.append((f"state {name}", f"{state.reduce}{last}{default}{kept}"))
     if graph.output is not None:
         rows.append(("output", graph.output))
     if graph.on_error is not None:

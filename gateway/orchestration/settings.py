@@ -415,6 +415,8 @@ class State(Settings):
     """What it must be; absent: anything."""
     default: Value = None
     """What it is before any node wrote it; absent: undefined (a list to append to begins empty, a sum with 0)."""
+    last: Count | None = None
+    """With `append`: how many of the newest items stay; absent: all."""
     keep: bool = False
     """true: the conversation's next turns go on from it; goes with `memory`."""
 

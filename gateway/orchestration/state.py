@@ -16,15 +16,16 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 class Reducer(NamedTuple):
-    """One name of the state: how outputs are reduced to its value, and what they must be."""
+    """One name of the state: how outputs are reduced to its value, what they must be, and how many of a list stay."""
 
     reduce: str = "replace"
     type: str | None = None
+    last: int | None = None
 
     def reduced(self, name: str, old: Any, new: Any) -> Any:
         """The value after a node wrote `new`. Raises `UpstreamError`."""
         if self.reduce == "append":
-            value: Any = [*old, new]
+            value: Any = [*old, new] if self.last is None else [*old, new][-self.last :]
         elif self.reduce == "add":
             value = _sum(name, old, new)
         else:

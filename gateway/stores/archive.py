@@ -18,7 +18,7 @@ from gateway.stores.prefix import Place
 from gateway.stores.pruning import erase
 from gateway.stores.recent import Recall, Recent
 from gateway.stores.summary import Summaries
-from gateway.stores.tables import conversations, items, variables
+from gateway.stores.tables import conversations, items
 from gateway.stores.writer import Answer, Writer
 
 _MOST_BYTES_PER_TOKEN = 8

@@ -19,7 +19,8 @@ ID = "x-gateway-conversation-id"
 class Model:
     """A model that answers `to <last message>`, unless `says` has a pattern of it; `fail` in it is a 400, `down` a 503.
 
-    One whose last message holds `wait` is answered when `go` is set, and `waiting` counts those.
+    One whose last message holds `wait` is answered when `go` is set, and `waiting` counts those. A stream whose last
+    message holds `cut` comes to its first word and no further.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,12 @@ class Model:
             while not self.go.is_set():  # noqa: ASYNC110 (it is set in another thread)
                 await asyncio.sleep(0.005)
         said = next((said for pattern, said in self.says.items() if re.search(pattern, last)), f"to {last}")
-        if received.json.get("stream"):
+        if received.json.get("stream") and "cut" in last:
+            await wire.open()
+            for event in events("begun")[:2]:
+                await wire.chunk(event)
+            await wire.left()
+        elif received.json.get("stream"):
             await wire.stream(events(*re.split(r"(?= )", said)))
         else:
             await wire.json(completion(said))

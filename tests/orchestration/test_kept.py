@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from openai import APIStatusError
 
 from gateway import Gateway
 from gateway.orchestration.kept import Variable
 from gateway.orchestration.state import Reducer
-from tests.orchestration.remembering import Remembering, remembering
+from tests.orchestration.remembering import ID, Remembering, remembering
 from tests.orchestration.test_memory import leave
 
 SORTED = {
@@ -138,6 +139,47 @@ def test_a_failure_a_client_that_left_and_a_rescue(database_url: str) -> None:
         assert talk.kept()[-2:] == ["fail", "sorry: a,b,fail"]
 
 
+def test_over_other_dialects_and_behind_names(database_url: str) -> None:
+    models = {"desk": {"targets": [{"to": "graph:g"}], "aliases": ["claude-desk"]}}
+    headers = {"authorization": "Bearer sk-me", ID: "c"}
+    with remembering(database_url, graphs={"g": GRAPH}, models=models) as talk:
+        talk.ask("desk", "a", stream=True)
+        body = {"model": "claude-desk", "max_tokens": 9, "messages": [{"role": "user", "content": "b"}]}
+        for stream in (False, True):
+            httpx.post(f"{talk.served.base_url}/messages", json={**body, "stream": stream}, headers=headers)
+            talk.served.idle()
+            body["messages"] = [{"role": "user", "content": "c"}]
+        for stream in (False, True):
+            body = {"model": "desk", "prompt": f"d{stream}", "stream": stream}
+            httpx.post(f"{talk.served.base_url}/completions", json=body, headers=headers)
+            talk.served.idle()
+        assert talk.variables() == {
+            "facts": ["a", "b", "c", "dFalse", "dTrue"],
+            "turns": 5,
+            "mood": "to mood dTrue",
+        }
+        for path, body in (
+            ("messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "fail"}]}),
+            ("completions", {"prompt": "fail"}),
+        ):
+            answer = httpx.post(f"{talk.served.base_url}/{path}", json={"model": "desk", **body}, headers=headers)
+            assert answer.status_code == 400
+        talk.served.idle()
+        assert talk.variables()["turns"] == 5
+
+
+def test_a_run_that_another_one_takes_over_from_has_kept_nothing(database_url: str) -> None:
+    """`models:` falls back to another graph in the middle of the first one's run."""
+    broken = GRAPH | {
+        "nodes": GRAPH["nodes"] | {"answer": {"model": "m", "prompt": "down"}},
+    }
+    models = {"desk": {"targets": [{"to": "graph:broken"}], "fallback": ["graph:g"]}}
+    with remembering(database_url, graphs={"g": GRAPH, "broken": broken}, models=models) as talk:
+        assert talk.ask("desk", "a") == "a 1 to mood a"
+        assert talk.ask("desk", "b", stream=True) == "a,b 2 to mood b"
+        assert talk.variables() == {"facts": ["a", "b"], "turns": 2, "mood": "to mood b"}
+
+
 def test_they_go_with_the_conversation(database_url: str) -> None:
     with remembering(database_url, graphs={"g": GRAPH}) as talk:
         talk.ask("graph:g", "a")
@@ -215,6 +257,7 @@ def test_what_an_older_configuration_kept_does_no_harm(database_url: str) -> Non
         (Reducer(), None, None, ["a", "b"], b'"b"'),
         (Reducer(), None, b'"x"', [None], b"null"),
         (Reducer("append"), [], b"[1]", [2, 3], b"[1,2,3]"),
+        (Reducer("append", last=2), [], b"[1,2]", [3], b"[2,3]"),
         (Reducer("append"), ["first"], None, [1], b'["first",1]'),
         (Reducer("append"), [], b'"text"', [1], b"[1]"),
         (Reducer("add"), 0, b"41", [1], b"42"),

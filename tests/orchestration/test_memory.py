@@ -6,6 +6,7 @@ import httpx
 import pytest
 from openai import APIStatusError
 
+from gateway import Gateway
 from tests.orchestration.remembering import ID, Remembering, remembering
 
 TUTOR = {"type": "conversational", "model": "m", "system": "You teach.", "memory": {"last": 2}}
@@ -250,6 +251,46 @@ def test_a_chain_with_memory_within_another_one(database_url: str) -> None:
         assert talk.kept() == ["a", "to a!?", "b", "to b!?"]
 
 
+def test_chains_within_that_run_at_the_same_time(database_url: str) -> None:
+    branches = {"a": {"chain": "tutor"}, "b": {"chain": "critic"}}
+    both = {"type": "parallel", "branches": branches, "combine": {"template": "{{ a }} {{ b }}"}, "memory": {"last": 5}}
+    with remembering(database_url, chains={**NESTED["chains"], "all": both}) as talk:
+        for text in ("a", "b", "c"):
+            assert talk.ask("chain:all", text) == f"to {text} to {text}"
+        assert talk.kept() == ["a", "to a to a", "b", "to b to b", "c", "to c to c"]
+        seen = sorted([*talk.shown(2), "/", *talk.shown()])
+        assert "to b to b" in seen, "chains that get the caller's messages see the conversation that the caller sees"
+
+
+def test_users_are_known_to_a_chain_wherever_it_runs(database_url: str) -> None:
+    chains = {
+        "tutor": TUTOR | {"memory": {"last": 2, "by": "user"}},
+        "outer": {
+            "type": "sequential",
+            "steps": [{"name": "a", "chain": "tutor"}, {"name": "b", "template": "{{ a }}!"}],
+        },
+    }
+    with remembering(database_url, chains=chains) as talk:
+        assert talk.ask("chain:tutor", "a", None, user="ada") == "to a"
+        assert talk.ask("chain:outer", "b", None, user="ada") == "to b!"
+        assert talk.shown() == ["You teach.", "a", "to a", "b"]
+        talk.ask("chain:outer", "c", None, user="bob")
+        assert talk.shown() == ["You teach.", "c"]
+
+
+async def test_without_http(tmp_path: Any) -> None:
+    config = {
+        "providers": {"mock": {}},
+        "database": f"sqlite:///{tmp_path / 'a.db'}",
+        "chains": {"c": {"type": "simple", "template": "{{ messages | length }}", "memory": {}}},
+    }
+    async with Gateway.load(config, {}) as gateway:
+        named = {"conversation_id": "c"}
+        messages = [{"role": "user", "content": "a"}]
+        said = [(await gateway.run("chain:c", messages=messages, metadata=named)).text for _ in range(3)]
+        assert said == ["1", "3", "5"]
+
+
 def test_a_chain_behind_a_name_within_a_graph(database_url: str) -> None:
     with remembering(database_url, **NESTED) as talk:
         for text in ("a", "b", "c"):
@@ -334,9 +375,14 @@ def test_a_turn_that_fails_or_is_left_keeps_nothing(database_url: str) -> None:
 
 
 def leave(talk: Remembering, name: str, *, stream: bool) -> None:
-    """Ask, and hang up before there is an answer."""
+    """Ask, and hang up before there is an answer; of a stream also after its first word."""
     body = {"model": name, "messages": [{"role": "user", "content": "wait"}], "stream": stream}
     headers = {"authorization": "Bearer sk-me", ID: name}
+    url = f"{talk.served.base_url}/chat/completions"
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{talk.served.base_url}/chat/completions", json=body, headers=headers, timeout=0.3)
+        httpx.post(url, json=body, headers=headers, timeout=0.3)
+    if stream:
+        body["messages"] = [{"role": "user", "content": "cut"}]
+        with httpx.stream("POST", url, json=body, headers=headers) as answer:
+            assert any("begun" in text for text in answer.iter_text())
     talk.served.idle()

@@ -102,7 +102,7 @@ def test_what_is_remembered_is_told() -> None:
             "g": {
                 "start": "a",
                 "memory": {"by": "user"},
-                "state": {"facts": {"reduce": "append", "keep": True}},
+                "state": {"facts": {"reduce": "append", "last": 50, "keep": True}},
                 "nodes": {"a": {"model": "fast", "save": "facts"}},
                 "edges": [{"from": "a", "to": "END"}],
             }
@@ -112,12 +112,12 @@ def test_what_is_remembered_is_told() -> None:
     assert read is not None
     assert outline("chain:c", read.chains["c"]) == [
         "chain:c  (sequential)",
-        "  remembers the last 9 turns of the conversation, the rest summed up by fast, forgotten after 9 days without a turn",
+        "  remembers the last 9 turns of the conversation, the rest summed up by fast, for 9 days",
         "  1. a  model fast, kept for the next turns",
         "  2. b  model fast",
     ]
     assert outline("graph:g", read.graphs["g"])[1] == "  remembers a user's conversation"
-    assert "  state facts  append, kept for the next turns" in outline("graph:g", read.graphs["g"])
+    assert "  state facts  append, the last 50, kept for the next turns" in outline("graph:g", read.graphs["g"])
     assert '"a: model fast, kept for the next turns"' in mermaid(read.chains["c"])
 
 
