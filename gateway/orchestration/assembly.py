@@ -125,27 +125,19 @@ def _chain(chain: Chain, place: str, maker: Maker) -> Flow:
         case Conversational():
             return Alone(maker.step(chain.work(), ALONE, place))
         case Sequential():
-            return InRow(
-                [
-                    Link(
-                        maker.step(
-                            step,
-                            step.name,
-                            f"{place}.steps[{number}]",
-                            timeout=step.timeout,
-                            inherits=number == len(chain.steps) - 1,
-                        ),
-                        step.output,
-                        step.on_error == "continue",
-                        step.output in chain.kept,
-                    )
-                    for number, step in enumerate(chain.steps)
-                ]
-            )
+            return InRow([_link(chain, number, place, maker) for number in range(len(chain.steps))])
         case Conditional():
             return _conditional(chain, place, maker)
         case ParallelSettings():
             return _parallel(chain, place, maker)
+
+
+def _link(chain: Sequential, number: int, place: str, maker: Maker) -> Link:
+    step = chain.steps[number]
+    kept = step.output in chain.kept
+    answers = number == len(chain.steps) - 1
+    made = maker.step(step, step.name, f"{place}.steps[{number}]", timeout=step.timeout, inherits=answers and kept)
+    return Link(made, step.output, step.on_error == "continue", kept)
 
 
 def _conditional(chain: Conditional, place: str, maker: Maker) -> Flow:
@@ -222,12 +214,13 @@ def _output(graph: GraphSettings, place: str, maker: Maker) -> _Output:
 
 def _node(graph: GraphSettings, name: str, place: str, maker: Maker, output: _Output) -> Node:
     node, saved, answers = graph.nodes[name], graph.saved(name), _answers(graph, name, output)
-    inherits = answers or saved in output.reads
+    kept = saved in graph.kept  # it must be known when the run is over
+    inherits = saved in output.reads or (answers and kept)
     return Node(
         maker.step(node, name, place, timeout=node.timeout, inherits=inherits),
         saved,
         node.on_error,
-        live=answers and saved not in graph.kept,  # what is kept must be known when the run is over
+        live=answers and not kept,
     )
 
 

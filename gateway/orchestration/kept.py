@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.orchestration.settings import Graph, Sequential
+from gateway.orchestration.settings import Chain, Graph, Sequential
 from gateway.orchestration.settings import State as StateSettings
 from gateway.orchestration.state import Reducer
 from gateway.seam import GatewayError
@@ -46,7 +46,7 @@ class Variable:
         return changed
 
 
-def variables(workflow: object) -> Mapping[str, Variable]:
+def variables(workflow: Chain | Graph) -> Mapping[str, Variable]:
     """What a chain or graph keeps beside the messages, by name."""
     match workflow:
         case Sequential():

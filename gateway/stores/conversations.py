@@ -92,7 +92,7 @@ class Turn:
         self._summary = ""
         self._caller: Caller | None = None
         self.name: str | None = None
-        """The conversation's name; None where this turn is of none."""
+        """The id that the client gave the conversation, which this one may be within; None: this turn is of none."""
         self.messages: list[Raw] = []
         """What the model is to see: instructions, the summary of what fell out, and the last turns."""
         self._show(self._sent, turns_in(self._sent))
@@ -117,7 +117,7 @@ class Turn:
                 self._summary = head.summary
         self._entry = archive.entry(named, head, sent, where, self._given(head), memory, kept)
         self._head = head
-        self.name = named.name
+        self.name = (named.around or named).name
         self._show(history, turns)
 
     async def _place(self, archive: "Archive", head: "Head | None") -> Place:

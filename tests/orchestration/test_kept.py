@@ -219,6 +219,20 @@ def test_what_two_turns_add_at_once_is_there_of_both(database_url: str) -> None:
         assert found["mood"] == f"to mood {answered[-2]}", "of what replaces, the newer turn's is there"
 
 
+def test_what_two_processes_add_is_there_of_both(database_url: str) -> None:
+    with (
+        remembering(database_url, graphs={"g": GRAPH}) as one,
+        remembering(database_url, graphs={"g": GRAPH}) as other,
+    ):
+        one.ask("graph:g", "a")
+        end = together(one, "graph:g", "x")
+        assert other.ask("graph:g", "b") == "a,b 2 to mood b"
+        end()
+        expected = {"facts": ["a", "b", "wait x"], "turns": 3, "mood": "to mood wait x"}
+        assert one.variables() == other.variables() == expected
+        assert other.ask("graph:g", "c") == "a,b,wait x,c 4 to mood c"
+
+
 def test_a_conversation_that_is_deleted_meanwhile_is_not_brought_back(database_url: str) -> None:
     with remembering(database_url, graphs={"g": GRAPH}) as talk:
         talk.ask("graph:g", "secret")

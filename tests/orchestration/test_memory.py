@@ -164,7 +164,6 @@ def test_users_are_known_over_both_dialects(database_url: str) -> None:
 def test_a_name_of_a_model_leads_to_the_conversation(database_url: str) -> None:
     models = {
         "desk": {"targets": [{"to": "chain:simple"}], "aliases": ["claude-desk"]},
-        "spare": {"targets": [{"to": "up/m"}], "fallback": ["graph:told"]},
         "short": "graph:told",
     }
     blocks = workflows("chain:simple", "graph:told")
@@ -297,6 +296,19 @@ def test_a_chain_behind_a_name_within_a_graph(database_url: str) -> None:
             assert talk.ask("graph:named", text) == f"to {text}"
         assert talk.shown() == ["You teach.", "b", "to b", "c"]
         assert talk.kept() == ["a", "to a", "b", "to b", "c", "to c"]
+
+
+def test_what_a_chain_within_has_said_stays_where_the_run_around_it_fails(database_url: str) -> None:
+    steps = [{"name": "taught", "chain": "tutor"}, {"name": "then", "model": "m", "prompt": "{{ inputs.then }}"}]
+    chains = {"tutor": TUTOR, "led": {"type": "sequential", "memory": {"last": 5}, "steps": steps}}
+    with remembering(database_url, chains=chains) as talk:
+        talk.ask("chain:led", "a", extra_body={"inputs": {"then": "fine"}})
+        with pytest.raises(APIStatusError):
+            talk.ask("chain:led", "b", extra_body={"inputs": {"then": "fail"}})
+        assert talk.kept() == ["a", "to fine"]
+        talk.ask("chain:led", "c", extra_body={"inputs": {"then": "fine"}})
+        assert talk.shown(2) == ["You teach.", "a", "to fine", "c"], "it sees the conversation as the caller does"
+        assert talk.kept() == ["a", "to fine", "c", "to fine"]
 
 
 def test_what_is_within_goes_with_the_conversation(database_url: str) -> None:
