@@ -68,7 +68,8 @@ class Ask(NamedTuple):
     @property
     def named(self) -> Named:
         """The conversation that it is about."""
-        return Named(self.owner, self.name)
+        named, within = Named(self.owner, self.name), self.query.get("within")
+        return named if within is None else named.within(within[-1])
 
 
 class Endpoint:
@@ -93,7 +94,7 @@ class Endpoint:
             if body is None:
                 return
             names = scope.get("path_params", {})
-            query = parse_qs(scope["query_string"].decode("latin-1"))
+            query = _query(scope["query_string"].decode("latin-1"))
             ask = Ask("" if key is None else key.name, names.get("id", ""), names.get("item", ""), body, query)
             act = self._acts["GET" if scope["method"] == "HEAD" else scope["method"]]
             document = await act(ask)
@@ -138,8 +139,11 @@ class ConversationsDoor:
 
     async def _get(self, ask: Ask) -> Any:
         head = await self._found(ask)
-        variables = await self._kept.archive.variables(head)
-        return _conversation(head) | ({"variables": variables} if variables else {})
+        more = {
+            "variables": await self._kept.archive.variables(head),
+            "within": await self._kept.archive.within(head),
+        }
+        return _conversation(head) | {name: value for name, value in more.items() if value}
 
     async def _update(self, ask: Ask) -> Any:
         metadata = _metadata(looked_at(_described, ask.body).metadata)
@@ -210,9 +214,15 @@ class ConversationsDoor:
         return None if row is None else await self._kept.archive.item(head, row)
 
 
+def _query(text: str) -> Query:
+    """The query's values by name; an empty one is none, but for `within=`, which must not mean all of it."""
+    found = parse_qs(text, keep_blank_values=True)
+    return {name: values for name, values in found.items() if values[-1] or name == "within"}
+
+
 def _conversation(head: "Head") -> dict[str, Any]:
     return {
-        "id": head.name,
+        "id": (head.named.around or head.named).name,
         "object": "conversation",
         "created_at": int(head.created_at),
         "updated_at": int(head.updated_at),
@@ -319,7 +329,13 @@ _METADATA = {
     "additionalProperties": {"type": "string", "maxLength": _VALUE},
 }
 _GIVEN = {"type": "array", "maxItems": _MOST_ITEMS, "items": _OBJECT}
-_ONE, _ITEM = _named("id"), _named("id", "item")
+_WITHIN = {
+    "name": "within",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "A chain or graph, such as `chain:tutor`: its own conversation within this one is meant.",
+}
+_ONE, _ITEM = [*_named("id"), _WITHIN], [*_named("id", "item"), _WITHIN]
 _ITEMS = _ONE + _paged(_REPLACED)
 _BODY = (400, 408, 413)
 
@@ -367,6 +383,11 @@ DESCRIPTION = Description(
                 "updated_at": {"type": "integer"},
                 "metadata": _OBJECT,
                 "variables": {**_OBJECT, "description": "What chains and graphs keep beside the messages, by name."},
+                "within": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "The chains and graphs that have a conversation of their own within this one.",
+                },
             },
         },
         "Conversations": {

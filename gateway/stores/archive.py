@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select,
 from gateway.seam import Env
 from gateway.stores.batches import Batches
 from gateway.stores.database import Database
-from gateway.stores.identity import Memory, Named
+from gateway.stores.identity import WITHIN, Memory, Named
 from gateway.stores.journal import VARIABLES, Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
@@ -179,11 +179,11 @@ class Archive:
         await self._writer.settled(named)
         for inner in self._writer.within(named):
             await self._writer.settled(inner)
-        table = conversations.c
-        wanted = select(table.key).where(or_(_is(named), and_(table.owner == named.owner, table.around == named.name)))
+        key = conversations.c.key
+        wanted = select(key).where(or_(_is(named), _within(named))).order_by(key).with_for_update()
 
         def work(connection: Connection) -> bool:
-            found = list(connection.execute(wanted.order_by(table.key).with_for_update()).scalars())
+            found = list(connection.execute(wanted).scalars())
             if found:
                 erase(connection, found)
             return bool(found)
@@ -207,6 +207,15 @@ class Archive:
             return [Head(*row) for row in connection.execute(wanted)]
 
         return await self._database.read(work)
+
+    async def within(self, head: Head) -> list[str]:
+        """The chains and graphs that have a conversation within this one."""
+        wanted = select(conversations.c.name).where(_within(head.named)).order_by(conversations.c.name)
+
+        def work(connection: Connection) -> list[str]:
+            return list(connection.execute(wanted).scalars())
+
+        return [name.partition(WITHIN)[2] for name in await self._database.read(work)]
 
     async def items(self, head: Head, after: int | None, limit: int, order: Order, *, replaced: bool) -> list[Item]:
         """Messages of a conversation after the one with the number `after`, those that were replaced too if asked."""
@@ -286,3 +295,7 @@ def _asked(memory: Memory) -> tuple[int | None, int | None]:
 
 def _is(named: Named) -> Any:
     return and_(conversations.c.owner == named.owner, conversations.c.name == named.name)
+
+
+def _within(named: Named) -> Any:
+    return and_(conversations.c.owner == named.owner, conversations.c.around == named.name)

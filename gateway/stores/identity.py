@@ -29,6 +29,10 @@ class Named(NamedTuple):
     owner: str
     name: str
 
+    def within(self, model: str) -> "Named":
+        """The conversation that a chain or graph has within this one."""
+        return Named(self.owner, f"{self.name}{WITHIN}{model}")
+
     @property
     def around(self) -> "Named | None":
         """The conversation that this one is within, with which it is deleted."""
@@ -96,7 +100,8 @@ def identify(call: Call, members: Mapping[str, Any], by: Literal["conversation",
     name = header.decode("latin-1") if header else _text(_member(subject.metadata, MEMBER))
     if name is None:
         return None
-    return Named(owner, checked(name) if model == subject.model else f"{checked(name)}{WITHIN}{model}")
+    named = Named(owner, checked(name))
+    return named if model == subject.model else named.within(model)
 
 
 def checked(name: str) -> str:

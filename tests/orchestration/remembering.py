@@ -88,10 +88,11 @@ class Remembering:
         """What the model saw last, or in the call before that."""
         return [message["content"] for message in self.upstream.received[-back].json["messages"]]
 
-    def kept(self, name: str = "c", key: str = "me") -> list[str]:
+    def kept(self, name: str = "c", key: str = "me", **query: str) -> list[str]:
         """The texts of a conversation's messages."""
         with self.client(key) as client:
-            return [item.content[0].text for item in client.conversations.items.list(name, order="asc")]  # type: ignore[union-attr]
+            items = client.conversations.items.list(name, order="asc", extra_query=query)
+            return [item.content[0].text for item in items]  # type: ignore[union-attr]
 
     def variables(self, name: str = "c", key: str = "me") -> Any:
         """What is kept beside them."""

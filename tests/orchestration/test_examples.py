@@ -20,8 +20,10 @@ EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 def example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Served, OpenAI]]:
+    folder = tmp_path_factory.mktemp("example")
+    (folder / "plugins").symlink_to(FOLDER.parents[1] / "plugins")
     with pytest.MonkeyPatch.context() as patched, ExitStack() as stack:
-        patched.chdir(tmp_path_factory.mktemp("example"))  # where a database file is made
+        patched.chdir(folder)  # where a database file is made
         served = stack.enter_context(serve(FOLDER / f"{request.param}.yaml", {}))
         with OpenAI(base_url=served.base_url, api_key="none", max_retries=0) as client:
             yield request.param, served, client

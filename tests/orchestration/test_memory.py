@@ -250,6 +250,23 @@ def test_a_chain_with_memory_within_another_one(database_url: str) -> None:
         assert talk.kept() == ["a", "to a!?", "b", "to b!?"]
 
 
+def test_what_is_within_is_read_and_deleted_by_its_chain(database_url: str) -> None:
+    with remembering(database_url, **NESTED) as talk:
+        talk.ask("chain:both", "a")
+        assert talk.get("/c").json()["within"] == ["chain:critic", "chain:tutor"]
+        assert talk.kept(within="chain:tutor") == ["a", "to a"]
+        assert talk.kept(within="chain:critic") == ["to a", "to to a"]
+        found = talk.get("/c?within=chain:tutor").json()
+        assert (found["id"], "within" in found) == ("c", False)
+        for path, key in (("/c?within=chain:led", "me"), ("/c?within=", "me"), ("/c?within=chain:tutor", "you")):
+            assert talk.get(path, key).status_code == 404
+        assert talk.get("/c?within=chain:tutor", method="DELETE").json()["deleted"]
+        assert talk.get("/c").json()["within"] == ["chain:critic"]
+        talk.ask("chain:both", "b")
+        assert talk.shown(2) == ["You teach.", "b"]
+        assert talk.kept(within="chain:critic") == ["to a", "to to a", "to b", "to to b"]
+
+
 def test_chains_within_that_run_at_the_same_time(database_url: str) -> None:
     branches = {"a": {"chain": "tutor"}, "b": {"chain": "critic"}}
     both = {"type": "parallel", "branches": branches, "combine": {"template": "{{ a }} {{ b }}"}, "memory": {"last": 5}}
