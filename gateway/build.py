@@ -221,8 +221,7 @@ class Gateway:
         if self.config.database is None and self.config.runs is not None and self.config.runs.keep:
             self.notes.append(f"database: none is configured: runs are kept in {DEFAULT}")
         if self.config.database is None and (keeping := remembering(self.workflows)):
-            names = ", ".join(f"chains.{name}" for name in keeping)
-            self.notes.append(f"database: none is configured: {names} keeps conversations in {DEFAULT}")
+            self.notes.append(f"database: none is configured: {', '.join(keeping)} keeps conversations in {DEFAULT}")
         try:
             return assembled(self.workflows, self.config, self.env, self._components, self.conversations, self.records)
         except ConfigError as error:

@@ -80,8 +80,9 @@ def _any_arguments(**_: Any) -> None:
 
 
 def remembering(read: Workflows) -> list[str]:
-    """The chains that keep conversations."""
-    return [name for name, chain in read.chains.items() if getattr(chain, "memory", None) is not None]
+    """The chains and graphs that keep conversations, with their places."""
+    chains = [f"chains.{name}" for name, chain in read.chains.items() if chain.memory is not None]
+    return chains + [f"graphs.{name}" for name, graph in read.graphs.items() if graph.memory is not None]
 
 
 def assembled(

@@ -76,7 +76,12 @@ class ConversationsDoor:
         return _conversation(await self._kept.archive.create(named, sources, metadata))
 
     async def _get(self, ask: Ask) -> Any:
-        return _conversation(await self._found(ask))
+        head = await self._found(ask)
+        more = {
+            "variables": await self._kept.archive.variables(head),
+            "within": await self._kept.archive.within(head),
+        }
+        return _conversation(head) | {name: value for name, value in more.items() if value}
 
     async def _update(self, ask: Ask) -> Any:
         metadata = _metadata(looked_at(_described, ask.body).metadata)
@@ -148,12 +153,14 @@ class ConversationsDoor:
 
 
 def _named(ask: Ask) -> Named:
-    return Named(ask.owner, ask.name)
+    """The conversation that a request is about."""
+    named, within = Named(ask.owner, ask.name), ask.query.get("within")
+    return named if within is None else named.within(within[-1])
 
 
 def _conversation(head: "Head") -> dict[str, Any]:
     return {
-        "id": head.name,
+        "id": (head.named.around or head.named).name,
         "object": "conversation",
         "created_at": int(head.created_at),
         "updated_at": int(head.updated_at),
@@ -214,7 +221,13 @@ _METADATA = {
     "additionalProperties": {"type": "string", "maxLength": _VALUE},
 }
 _GIVEN = {"type": "array", "maxItems": _MOST_ITEMS, "items": _OBJECT}
-_ONE, _ITEM = in_path("id"), in_path("id", "item")
+_WITHIN = {
+    "name": "within",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "A chain or graph, such as `chain:tutor`: its own conversation within this one is meant.",
+}
+_ONE, _ITEM = [*in_path("id"), _WITHIN], [*in_path("id", "item"), _WITHIN]
 _ITEMS = _ONE + paged(_REPLACED)
 _BODY = (400, 408, 413)
 
@@ -261,6 +274,12 @@ DESCRIPTION = Description(
                 "created_at": {"type": "integer"},
                 "updated_at": {"type": "integer"},
                 "metadata": _OBJECT,
+                "variables": {**_OBJECT, "description": "What chains and graphs keep beside the messages, by name."},
+                "within": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "The chains and graphs that have a conversation of their own within this one.",
+                },
             },
         },
         "Conversations": {

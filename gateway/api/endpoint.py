@@ -73,8 +73,9 @@ def owner_of(keyring: Keyring | None, scope: Scope) -> str:
 
 
 def query_of(scope: Scope) -> Query:
-    """What stands behind the question mark."""
-    return parse_qs(scope["query_string"].decode("latin-1"))
+    """What stands behind the question mark: values by name. An empty one is none, but for `within=`: it is not all."""
+    found = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return {name: values for name, values in found.items() if values[-1] or name == "within"}
 
 
 def limit_of(query: Query) -> int:

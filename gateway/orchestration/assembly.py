@@ -11,8 +11,9 @@ from gateway.orchestration.dispatcher import Dispatcher
 from gateway.orchestration.graph import CONTINUE, Graph, Node
 from gateway.orchestration.http_outbound import Outbound
 from gateway.orchestration.http_reach import Reach
+from gateway.orchestration.kept import first, variables
 from gateway.orchestration.maker import Find, Maker
-from gateway.orchestration.memory import Remembering
+from gateway.orchestration.memory import Remembering, remembered
 from gateway.orchestration.parallel import Combine, Combined, Parallel, Racing, Vote, needed_of
 from gateway.orchestration.records import Records
 from gateway.orchestration.settings import (
@@ -20,20 +21,20 @@ from gateway.orchestration.settings import (
     Chain,
     Conditional,
     Conversational,
+    Memory,
     Sequential,
     Simple,
     Tool,
-    Workflow,
 )
 from gateway.orchestration.settings import Combine as CombineSettings
 from gateway.orchestration.settings import Graph as GraphSettings
 from gateway.orchestration.settings import Parallel as ParallelSettings
-from gateway.orchestration.settings import State as StateSettings
 from gateway.orchestration.slots import Slots
 from gateway.orchestration.state import Reducer
 from gateway.orchestration.template import compile as compile_template
 from gateway.orchestration.virtual import Limits, VirtualModel
 from gateway.orchestration.way import Way
+from gateway.orchestration.wiring import works
 from gateway.orchestration.work import Value
 from gateway.seam import Env, Handler
 from gateway.stores.conversations import Conversations
@@ -67,6 +68,7 @@ class Assembly:
         self.nodes: list[tuple[str, Any]] = []
         self._env = env
         self._records = records
+        self._conversations = conversations
         self._default_timeout = bounds.default_timeout
         outbound = Outbound(Reach(readable(bounds.http_hosts)))
         described = {f"chain:{name}": chain.description for name, chain in chains.items()}
@@ -74,7 +76,7 @@ class Assembly:
         slots = Slots(bounds.max_concurrent_chains, "orchestrator.max_concurrent_chains")
         for name, chain in chains.items():
             maker = Maker(find, outbound, tools, described)
-            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker, conversations), maker, slots)
+            self._add(f"chain:{name}", chain, _chain(chain, f"chains.{name}", maker), maker, slots)
         slots = Slots(bounds.max_concurrent_graphs, "orchestrator.max_concurrent_graphs")
         for name, graph in graphs.items():
             maker = Maker(find, outbound, tools, described)
@@ -84,8 +86,10 @@ class Assembly:
         """The way to the chains and graphs, and for all other names to `models`."""
         return Dispatcher(self.models, models)
 
-    def _add(self, name: str, written: Workflow | Simple, flow: Flow, maker: Maker, slots: Slots) -> None:
+    def _add(self, name: str, written: Chain | GraphSettings, flow: Flow, maker: Maker, slots: Slots) -> None:
         limits = Limits(name, getattr(written, "timeout", None), self._default_timeout)
+        if written.memory is not None:
+            flow = self._remembering(flow, written, written.memory, frozenset(maker.needs))
         self.models[name] = VirtualModel(
             name,
             flow,
@@ -100,31 +104,44 @@ class Assembly:
             if all(node is not known for _, known in self.nodes):  # named twice, it is started once
                 self.nodes.append((place, node))
 
+    def _remembering(self, flow: Flow, written: Chain | GraphSettings, memory: Memory, needs: frozenset[str]) -> Flow:
+        return Remembering(
+            flow,
+            self._conversations,
+            remembered(memory),
+            model=_reader(written),
+            needs=needs,
+            variables=variables(written),
+        )
 
-def _chain(chain: Chain, place: str, maker: Maker, conversations: Conversations) -> Flow:
+
+def _reader(workflow: Chain | GraphSettings) -> str:
+    """The model by which the messages' tokens are counted: one that gets them, else any; empty where there is none."""
+    asked = [work for _, work in works(workflow, "") if work.model is not None]
+    whole = [work for work in asked if work.prompt is None and work.messages is None]
+    return next((work.model for work in [*whole, *asked] if work.model is not None), "")
+
+
+def _chain(chain: Chain, place: str, maker: Maker) -> Flow:
     match chain:
         case Simple():
             return Alone(maker.step(chain, ALONE, place))
         case Conversational():
-            flow = Alone(maker.step(chain.work(), ALONE, place))
-            if chain.memory is None:
-                return flow
-            return Remembering(flow, conversations, chain.memory, chain.model)
+            return Alone(maker.step(chain.work(), ALONE, place))
         case Sequential():
-            return InRow(
-                [
-                    Link(
-                        maker.step(step, step.name, f"{place}.steps[{number}]", timeout=step.timeout),
-                        step.output,
-                        step.on_error == "continue",
-                    )
-                    for number, step in enumerate(chain.steps)
-                ]
-            )
+            return InRow([_link(chain, number, place, maker) for number in range(len(chain.steps))])
         case Conditional():
             return _conditional(chain, place, maker)
         case ParallelSettings():
             return _parallel(chain, place, maker)
+
+
+def _link(chain: Sequential, number: int, place: str, maker: Maker) -> Link:
+    step = chain.steps[number]
+    kept = step.output in chain.kept
+    answers = number == len(chain.steps) - 1
+    made = maker.step(step, step.name, f"{place}.steps[{number}]", timeout=step.timeout, inherits=answers and kept)
+    return Link(made, step.output, step.on_error == "continue", kept)
 
 
 def _conditional(chain: Conditional, place: str, maker: Maker) -> Flow:
@@ -160,22 +177,7 @@ def _combine(combine: CombineSettings, place: str, maker: Maker) -> Combine:
 
 def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
     output = _output(graph, place, maker)
-    nodes = {
-        name: Node(
-            maker.step(
-                node,
-                name,
-                f"{place}.nodes.{name}",
-                timeout=node.timeout,
-                inherits=graph.saved(name) in output.reads,
-                node=True,
-            ),
-            graph.saved(name),
-            node.on_error,
-            _is_live(graph, name, output),
-        )
-        for name, node in graph.nodes.items()
-    }
+    nodes = {name: _node(graph, name, f"{place}.nodes.{name}", maker, output) for name in graph.nodes}
     ways = [
         Way(
             tuple(edge.sources),
@@ -189,8 +191,8 @@ def _graph(graph: GraphSettings, place: str, maker: Maker) -> Flow:
         graph.start,
         nodes,
         ways,
-        reducers={name: Reducer(state.reduce, state.type) for name, state in graph.state.items()},
-        defaults={name: value for name, state in graph.state.items() if (value := _default(state)) is not None},
+        reducers={name: Reducer(state.reduce, state.type, state.last) for name, state in graph.state.items()},
+        defaults={name: value for name, state in graph.state.items() if (value := first(state)) is not None},
         output=output.value,
         rescue=None if graph.on_error is None else nodes[graph.on_error].step,
         max_steps=graph.max_steps,
@@ -219,7 +221,19 @@ def _output(graph: GraphSettings, place: str, maker: Maker) -> _Output:
     return _Output(template.render, template.variables)
 
 
-def _is_live(graph: GraphSettings, node: str, output: _Output) -> bool:
+def _node(graph: GraphSettings, name: str, place: str, maker: Maker, output: _Output) -> Node:
+    node, saved, answers = graph.nodes[name], graph.saved(name), _answers(graph, name, output)
+    kept = saved in graph.kept  # it must be known when the run is over
+    inherits = saved in output.reads or (answers and kept)
+    return Node(
+        maker.step(node, name, place, timeout=node.timeout, inherits=inherits, node=True),
+        saved,
+        node.on_error,
+        live=answers and not kept,
+    )
+
+
+def _answers(graph: GraphSettings, node: str, output: _Output) -> bool:
     """Whether a node's answer is the graph's, and nothing can follow it."""
     onward = {target for edge in graph.edges if node in edge.sources for target in edge.targets}
     if onward - {END} or graph.nodes[node].on_error == CONTINUE:
@@ -229,11 +243,3 @@ def _is_live(graph: GraphSettings, node: str, output: _Output) -> bool:
     saved = graph.saved(node)
     state = graph.state.get(saved)
     return saved == output.name and (state is None or (state.reduce == "replace" and state.type in (None, "string")))
-
-
-def _default(state: StateSettings) -> Any:
-    """What a name of the state is before any node wrote it; None: undefined."""
-    if state.default is not None or state.reduce == "replace":
-        return state.default
-    empty: dict[str | None, Any] = {"array": [], "string": ""}
-    return [] if state.reduce == "append" else empty.get(state.type, 0)

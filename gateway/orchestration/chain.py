@@ -35,6 +35,8 @@ class Link(NamedTuple):
     step: Step
     save: str
     optional: bool = False
+    kept: bool = False
+    """Whether the conversation's next turns read it too: then it must be known when the run is over."""
 
 
 class InRow:
@@ -42,17 +44,24 @@ class InRow:
 
     def __init__(self, links: Sequence[Link]) -> None:
         self._links = links[:-1]
-        self._last = links[-1].step
+        self._last = links[-1]
 
     async def __call__(self, run: Run) -> Reply:
         """The last step's answer. Raises what a step raises that may not fail."""
         for link in self._links:
             try:
-                run.names[link.save] = await link.step.output(run, run.names)
+                output = await link.step.output(run, run.names)
             except GatewayError:
                 if not link.optional:
                     raise
-        return await self._last.answer(run, run.names)
+            else:
+                run.write(link.save, output, output)
+        last = self._last
+        if not last.kept:
+            return await last.step.answer(run, run.names)
+        output = await last.step.output(run, run.names)
+        run.write(last.save, output, output)
+        return run.say(output)
 
 
 class Case(NamedTuple):

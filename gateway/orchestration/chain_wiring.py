@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from gateway.config.problems import Problem
-from gateway.orchestration.names import ANYTHING, Names, Shape, own_name, spelling
+from gateway.orchestration.memory_wiring import keep_problems, memory_problems
+from gateway.orchestration.names import ANYTHING, Names, own_name, spelling
 from gateway.orchestration.settings import Chain, Combine, Conditional, Conversational, Parallel, Sequential
 from gateway.orchestration.works import SAID, Known, condition_problems, given, kind_of, shape_of, work_problems
 
 
 def chain_problems(chain: Chain, place: str, known: Known) -> Iterator[Problem]:
     """Everything that is wrong with a chain by itself."""
+    yield from memory_problems(chain.memory, f"{place}.memory", known)
     match chain:
         case Sequential():
             yield from _sequential(chain, place, known)
@@ -26,13 +28,16 @@ def chain_problems(chain: Chain, place: str, known: Known) -> Iterator[Problem]:
 def _sequential(chain: Sequential, place: str, known: Known) -> Iterator[Problem]:
     sure: set[str] = set()
     maybe: set[str] = set()
-    shapes: dict[str, Shape] = {}
+    # What an earlier turn has kept is of the shape that this one will give it.
+    shapes = {step.output: shape_of(step) for step in chain.steps if step.keep}
     owners: dict[str, str] = {}
     outputs = {step.output for step in chain.steps}
     for number, step in enumerate(chain.steps):
         at = f"{place}.steps[{number}]"
-        yield from work_problems(step, at, Names(sure, maybe, shapes, elsewhere=outputs), known)
+        yield from work_problems(step, at, Names(sure, maybe, shapes, elsewhere=outputs, kept=chain.kept), known)
         yield from own_name(step.output, f"{at}.{'save' if step.save else 'name'}")
+        if step.keep:
+            yield from keep_problems(step.output, f"{at}.keep", chain.memory)
         if step.name in owners:
             told = f"the name {step.name!r} stands for {owners[step.name]} too"
             yield Problem(f"{at}.name", told, "a name of its own", repr(step.name), "rename one")

@@ -67,7 +67,7 @@ class Graph:
     async def __call__(self, run: Run) -> Reply:
         """The graph's answer. Raises `GatewayError`."""
         walk = Walk(run, self._nodes, self._reducers, self._ways, self._most)
-        run.names |= self._defaults
+        run.names = self._defaults | run.names  # what was kept goes first
         run.names["visits"] = walk.visits
         try:
             reply = await walk.go(self._start)
@@ -181,8 +181,8 @@ class Walk:
         return list(active)
 
     def _write(self, name: str, output: Any) -> None:
-        names = self._run.names
-        names[name] = self._reducers.get(name, _PLAIN).reduced(name, names.get(name), output)
+        run = self._run
+        run.write(name, self._reducers.get(name, _PLAIN).reduced(name, run.names.get(name), output), output)
         self.last = output
 
     def _follow(self, name: str, active: dict[str, None]) -> None:

@@ -17,10 +17,11 @@ class Flow:
         self._whole = {id(edge) for edge in graph.edges if len(edge.sources) > 1 and paths.together(edge)}
         """The joins that all their sources come to."""
         self._given = {name for name, one in graph.state.items() if one.default is not None or one.reduce != "replace"}
+        self._kept = graph.kept
         everything = self._given | {graph.saved(name) for name in graph.nodes}
         names = [*graph.nodes, END]
         self._sure: dict[str, set[str]] = {name: set(everything) for name in names}
-        self._maybe: dict[str, set[str]] = {name: set(self._given) for name in names}
+        self._maybe: dict[str, set[str]] = dict.fromkeys(names, self._given | self._kept)
         self._settle()
         self._shapes = _shapes(graph)
 
@@ -38,7 +39,7 @@ class Flow:
         return self._names(sure, self._given | {self._graph.saved(name) for name in self._graph.nodes})
 
     def _names(self, sure: set[str], maybe: set[str]) -> Names:
-        return Names(sure, maybe, self._shapes, self._graph.nodes, self._shapes)
+        return Names(sure, maybe, self._shapes, self._graph.nodes, self._shapes, self._kept)
 
     def _after(self, name: str) -> set[str]:
         node = self._graph.nodes[name]
@@ -58,7 +59,7 @@ class Flow:
     def _arriving(self, name: str) -> tuple[set[str], set[str]]:
         """What the ways to a node bring: sure is what all bring."""
         brought = [set(self._given)] if name == self._graph.start else []
-        maybe = set(self._given)
+        maybe = self._given | self._kept
         reached = self._paths.any if self._failures else self._paths.ordinary
         for edge in self._graph.edges:
             sources = [source for source in edge.sources if source in reached]

@@ -7,6 +7,7 @@ from gateway.config.problems import Problem
 from gateway.config.words import near, shown
 from gateway.orchestration.graph_flow import Flow
 from gateway.orchestration.graph_paths import Paths
+from gateway.orchestration.memory_wiring import keep_problems, memory_problems
 from gateway.orchestration.names import Names, own_name, spelling
 from gateway.orchestration.settings import END, Edge, Graph, State
 from gateway.orchestration.works import Known, condition_problems, text_problems, work_problems
@@ -31,6 +32,7 @@ _WORDS = {
 
 def graph_problems(graph: Graph, place: str, known: Known) -> Iterator[Problem]:
     """Everything that is wrong with a graph by itself."""
+    yield from memory_problems(graph.memory, f"{place}.memory", known)
     yield from _nodes(graph, place)
     yield from _states(graph, place)
     for number, edge in enumerate(graph.edges):
@@ -55,6 +57,8 @@ def _nodes(graph: Graph, place: str) -> Iterator[Problem]:
             yield Problem(at, f"{name!r} has a meaning of its own", "another name", repr(name), "rename it")
         yield from spelling(name, at)
         yield from own_name(graph.saved(name), f"{at}.save" if node.save else at)
+        if node.keep:
+            yield from keep_problems(graph.saved(name), f"{at}.keep", graph.memory)
         if node.on_error not in (None, "continue", *graph.nodes):
             yield _no_node(graph, str(node.on_error), f"{at}.on_error")
         elif node.on_error == name:
@@ -78,6 +82,11 @@ def _states(graph: Graph, place: str) -> Iterator[Problem]:
         yield from spelling(name, at)
         yield from own_name(name, at)
         yield from _default(state, at)
+        if state.last is not None and state.reduce != "append":
+            told, cure = "goes with `reduce: append` only", "take it out, or write `reduce: append`"
+            yield Problem(f"{at}.last", told, "`append`", f"`{state.reduce}`", cure)
+        if state.keep:
+            yield from keep_problems(name, f"{at}.keep", graph.memory)
         if name not in saved and state.default is None:
             cure = near(name, saved) or f"write `save: {name}` in a node, or take it out"
             yield Problem(at, "no node writes it", f"one of {', '.join(sorted(saved))}", repr(name), cure)

@@ -34,18 +34,24 @@ class Names:
         shapes: dict[str, Shape] | None = None,
         nodes: Iterable[str] | None = None,
         elsewhere: Iterable[str] = (),
+        kept: Iterable[str] = (),
     ) -> None:
-        """`nodes` are those of a graph, whose visits are counted; `elsewhere` are names that are made somewhere."""
+        """`nodes` are those of a graph, whose visits are counted; `elsewhere` are names that are made somewhere.
+
+        `kept` are names that an earlier turn of the conversation may have left.
+        """
         self.nodes = None if nodes is None else frozenset(nodes)
         own = BUILT_IN if nodes is not None else BUILT_IN[:-1]
         self.sure = {*own, *sure}
-        self.maybe = {*maybe} - self.sure
+        self.kept = frozenset(kept)
+        self.maybe = {*maybe, *self.kept} - self.sure
         self.elsewhere = frozenset(elsewhere)
         self.shapes = {"input": TEXT, **(shapes or {})}
 
     def with_name(self, name: str, shape: Shape = ANYTHING) -> "Names":
         """The same with one more."""
-        return Names({*self.sure, name}, self.maybe, {**self.shapes, name: shape}, self.nodes, self.elsewhere)
+        shapes = {**self.shapes, name: shape}
+        return Names({*self.sure, name}, self.maybe, shapes, self.nodes, self.elsewhere, self.kept)
 
     def problems(self, reads: Iterable[Read], place: str) -> Iterator[Problem]:
         """What is read at a place and is not there."""
@@ -59,6 +65,12 @@ class Names:
                 yield self._unsure(name, place) if name in self.maybe else self._unknown(name, place)
 
     def _unsure(self, name: str, place: str) -> Problem:
+        if name in self.kept:
+            told = f"{name!r} is not there yet in a conversation's first turn"
+            cure = f"write {{{{ {name} | default('…') }}}}"
+            if self.nodes is not None:
+                cure += f", or `state: {{{name}: {{default: …}}}}`"
+            return Problem(place, told, "a name that is defined in every turn", repr(name), cure)
         return Problem(
             place,
             f"{name!r} is defined on some ways to here only",

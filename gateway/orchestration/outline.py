@@ -7,6 +7,8 @@ from gateway.orchestration.settings import (
     Conditional,
     Conversational,
     Graph,
+    Memory,
+    Node,
     Parallel,
     Sequential,
     Step,
@@ -17,6 +19,7 @@ from gateway.orchestration.toolbox import tool_name
 from gateway.orchestration.works import kind_of
 
 _LONG = 60
+_KEPT = "kept for the next turns"
 
 
 def outline(name: str, workflow: Chain | Graph) -> list[str]:
@@ -25,6 +28,8 @@ def outline(name: str, workflow: Chain | Graph) -> list[str]:
     head = [f"{name}  ({kind})" + (f"  {workflow.description}" if workflow.description else "")]
     if workflow.timeout is not None:
         head.append(f"  within {workflow.timeout:g}s")
+    if workflow.memory is not None:
+        head.append(f"  remembers {_remembered(workflow.memory)}")
     return [*head, *_body(workflow)]
 
 
@@ -90,6 +95,23 @@ def told(work: Work) -> str:
         words.append(f"{work.retry.attempts} tries")
     if work.default is not None:
         words.append("else its default")
+    if isinstance(work, Step | Node) and work.keep:
+        words.append(_KEPT)
+    return ", ".join(words)
+
+
+def _remembered(memory: Memory) -> str:
+    """What is kept of a conversation, in a line."""
+    whose = "a user's" if memory.by == "user" else "the"
+    words = [
+        f"{whose} conversation" if memory.last is None else f"the last {memory.last} turns of {whose} conversation"
+    ]
+    if memory.tokens is not None:
+        words.append(f"at most {memory.tokens} tokens")
+    if memory.summary is not None:
+        words.append(f"the rest summed up by {memory.summary.model}")
+    if memory.ttl is not None:
+        words.append(f"for {memory.ttl / 86400:g} days")
     return ", ".join(words)
 
 
@@ -162,7 +184,9 @@ def _graph(graph: Graph) -> list[str]:
         rows += [("", way) for way in _ways(graph, name)]
     for name, state in graph.state.items():
         default = f", at first {state.default!r}" if state.default is not None else ""
-        rows.append((f"state {name}", f"{state.reduce}{default}"))
+        last = f", the last {state.last}" if state.last is not None else ""
+        kept = f", {_KEPT}" if state.keep else ""
+        rows.append((f"state {name}", f"{state.reduce}{last}{default}{kept}"))
     if graph.output is not None:
         rows.append(("output", graph.output))
     if graph.on_error is not None:

@@ -31,6 +31,7 @@ class Run:
         "call",
         "env",
         "inputs",
+        "kept",
         "last",
         "messages",
         "names",
@@ -49,23 +50,36 @@ class Run:
         self._whole: Run | None = None
         self.last: Reply | None = None
         """The answer of the step that makes the run's own, once it has begun."""
+        self.kept: Mapping[str, list[Any]] = {}
+        """What was written so far to the names that outlive the run."""
         members = asked.members
         try:
-            self.messages = messages_of(members.get("messages"))
+            messages = messages_of(members.get("messages"))
         except INVALID as error:
             raise InvalidRequest("'messages' must be an array of messages.", param="messages") from error
         self.inputs: Raw | Mapping[str, Any] | None = asked.inputs
         self.options = asked.options
         self.parameters = {name: value for name, value in members.items() if name not in OWN}
         self.names: dict[str, Any] = {"inputs": _inputs(asked.inputs)}
-        if "input" in needs:
-            self.names["input"] = last_user_text(self.messages)
-        if "messages" in needs:
-            self.names["messages"] = _decoded(self.messages)
+        self.hear(messages, needs)
         if "params" in needs:
             self.names["params"] = _decoded(self.parameters)
         if "metadata" in needs:
             self.names["metadata"] = _decoded(members.get("metadata")) or {}
+
+    def hear(self, messages: list[Raw], needs: frozenset[str]) -> None:
+        """Let these be the run's messages. Raises `InvalidRequest`."""
+        self.messages = messages
+        if "input" in needs:
+            self.names["input"] = last_user_text(messages)
+        if "messages" in needs:
+            self.names["messages"] = _decoded(messages)
+
+    def write(self, name: str, value: Any, output: Any) -> None:
+        """Let a name stand for a value from now on, which a step's output has made of it."""
+        self.names[name] = value
+        if name in self.kept:
+            self.kept[name].append(output)
 
     @property
     def stream(self) -> bool:
@@ -114,7 +128,7 @@ class Run:
         made = type(self).__new__(type(self))  # `copy.copy` takes ten times as long
         made.origin, made.call, made.env, made.part = self.origin, self.call, self.env, self.part
         made.names, made.messages, made.inputs = self.names, self.messages, self.inputs
-        made.options, made.parameters = self.options, self.parameters
+        made.options, made.parameters, made.kept = self.options, self.parameters, self.kept
         made._whole = self._whole or self
         made.last = None
         return made

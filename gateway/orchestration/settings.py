@@ -189,6 +189,8 @@ class Step(Work, kw_only=True):
     """Later steps read its output under this name, unless `save` says another."""
     save: Identifier | None = None
     """The name under which its output is kept."""
+    keep: bool = False
+    """true: the conversation's next turns read it too; goes with `memory`."""
     on_error: Literal["fail", "continue"] = "fail"
     """`continue`: where it fails, its output stays undefined."""
 
@@ -225,6 +227,15 @@ class Combine(Work):
     """The answer that most branches gave, the first of those; `normalised`: case, spaces and punctuation apart."""
 
 
+class Summarise(Settings):
+    """Who sums up what falls out, and how."""
+
+    model: Name
+    """The model that does."""
+    prompt: str | None = None
+    """A template of what it is asked; it reads `summary`, what there is so far, and `messages`, what has fallen out."""
+
+
 class Memory(Settings):
     """What of a conversation is kept."""
 
@@ -232,12 +243,17 @@ class Memory(Settings):
     """How many turns."""
     tokens: Count | None = None
     """How many tokens at most."""
-    summarise: Name | None = None
-    """The model that sums up what falls out."""
+    summarise: Name | Summarise | None = None
+    """The model that sums up what falls out; a block says also what it is asked."""
     by: Literal["conversation", "user"] = "conversation"
     """What names the conversation: its id, or the request's `user`."""
     ttl: Duration | None = None
     """How long it is kept after its last turn."""
+
+    @property
+    def summary(self) -> Summarise | None:
+        """`summarise` in full."""
+        return Summarise(model=self.summarise) if isinstance(self.summarise, str) else self.summarise
 
 
 class Workflow(Settings):
@@ -247,6 +263,8 @@ class Workflow(Settings):
     """What it is for."""
     include_steps: Shown = "events"
     """How its steps are shown to callers that ask for them."""
+    memory: Memory | None = None
+    """What is kept of the conversation; its messages are the end of that. Absent: nothing is."""
 
 
 class Simple(Work, kw_only=True):
@@ -258,6 +276,8 @@ class Simple(Work, kw_only=True):
     """What it is for."""
     include_steps: Shown = "events"
     """How its steps are shown to callers that ask for them."""
+    memory: Memory | None = None
+    """What is kept of the conversation; its messages are the end of that. Absent: nothing is."""
 
 
 class Conversational(Workflow, kw_only=True):
@@ -269,8 +289,6 @@ class Conversational(Workflow, kw_only=True):
     """The model that answers."""
     system: str | None = None
     """A template of its instructions."""
-    memory: Memory | None = None
-    """What is kept of the conversation."""
     params: Params = msgspec.field(default_factory=Params)
     """Parameters of the model call."""
     response_format: dict[str, Any] | None = None
@@ -310,6 +328,11 @@ class Sequential(Workflow, kw_only=True):
     """In their order."""
     timeout: Duration | None = None
     """How long the run may take; else `orchestrator.default_timeout`."""
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The names of outputs that outlive a run."""
+        return frozenset(step.output for step in self.steps if step.keep)
 
 
 class Parallel(Workflow, kw_only=True):
@@ -356,6 +379,8 @@ class Node(Work):
 
     save: Identifier | None = None
     """The name in the state under which its output is kept; else the node's own."""
+    keep: bool = False
+    """true: the conversation's next turns read it too; goes with `memory`."""
     on_error: Name | None = None
     """The node that a failure leads to; `continue`: the edges are followed, the output undefined. Absent: it fails."""
 
@@ -390,6 +415,10 @@ class State(Settings):
     """What it must be; absent: anything."""
     default: Value = None
     """What it is before any node wrote it; absent: undefined (a list to append to begins empty, a sum with 0)."""
+    last: Count | None = None
+    """With `append`: how many of the newest items stay; absent: all."""
+    keep: bool = False
+    """true: the conversation's next turns go on from it; goes with `memory`."""
 
 
 class Graph(Workflow, kw_only=True):
@@ -417,3 +446,9 @@ class Graph(Workflow, kw_only=True):
     def saved(self, name: str) -> str:
         """The name in the state that a node writes."""
         return self.nodes[name].save or name
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The names in the state that outlive a run."""
+        nodes = {self.saved(name) for name, node in self.nodes.items() if node.keep}
+        return frozenset(nodes.union(name for name, state in self.state.items() if state.keep))

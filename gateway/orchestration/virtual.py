@@ -15,7 +15,8 @@ from gateway.orchestration.slots import SlotPatience, Slots
 from gateway.orchestration.stop import Stoppable
 from gateway.routing.catalog import OURS
 from gateway.routing.patience import Patience
-from gateway.seam import Call, Early, Env, GatewayError, Inbound, Outcome, Reply, owned
+from gateway.seam import Call, Early, Env, GatewayError, Outcome, Reply, owned
+from gateway.stores.identity import Subject
 from gateway.stores.run_row import Status
 from gateway.translate.completions_chat import COMPLETIONS_ON_CHAT
 from gateway.translate.messages_chat import MESSAGES_ON_CHAT
@@ -88,6 +89,8 @@ class VirtualModel:
     async def __call__(self, call: Call) -> Reply:
         """Answer the call. Raises `GatewayError`, which names the run in a header."""
         asked = Asked.of(call)
+        if call.get(Subject) is None:  # the client asked for this one, and all that it runs is of that conversation
+            call.carry(Subject.of(call, asked.members))
         if call.request.surface == "chat":
             return await self._answer(asked, call, call)
         # Made anew for each call: what was taken out of its body must not pass a translation.
@@ -97,9 +100,6 @@ class VirtualModel:
 
     def _translated(self, asked: Asked, came: Call, call: Call) -> Awaitable[Reply]:
         """Answer `call`, which is the one that `came` in another dialect."""
-        inbound = came.get(Inbound)
-        if inbound is not None:  # its headers name the conversation
-            call.put(inbound)
         return self._answer(asked.translated(call.request), call, came)
 
     async def _answer(self, asked: Asked, call: Call, came: Call) -> Reply:

@@ -5,7 +5,7 @@ import asyncio
 from gateway.routing.backend import Backend, Try
 from gateway.routing.content import entire, until_content
 from gateway.routing.patience import Patience
-from gateway.seam import Call, GatewayError, ModelNotFound, Reply, Target, UpstreamError, owned
+from gateway.seam import Call, GatewayError, Inbound, ModelNotFound, Reply, Target, UpstreamError, owned
 
 
 class Route:
@@ -36,6 +36,8 @@ class Route:
         """
         request, target, loop = call.request, self.target, asyncio.get_running_loop()
         attempt = call.child(request=request.copy(model=target.model), target=target if target.provider else None)
+        if not target.provider and (inbound := call.get(Inbound)) is not None:
+            attempt.put(inbound)  # a chain behind a name is what the client asked for
         this = Try(self.backend, loop.time())
         attempt.on_end(this.over)
         answering = False

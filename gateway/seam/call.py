@@ -104,6 +104,7 @@ class Call:
     """
 
     __slots__ = (
+        "_carried",
         "_ends",
         "_outcome",
         "_state",
@@ -144,6 +145,7 @@ class Call:
         self.target = target
         self.depth = depth
         self._state: dict[type, Any] | None = None
+        self._carried: dict[type, Any] | None = None
         self._ends: list[Ending] | None = None
         self._outcome: Outcome | None = None
 
@@ -155,14 +157,14 @@ class Call:
         origin: str | None = None,
         target: Target | None = None,
     ) -> "Call":
-        """A call that this one makes: same caller, deadline and trace, fresh state, one deeper.
+        """A call that this one makes: same caller, deadline and trace, fresh state but for what is carried, one deeper.
 
         It asks for the same, of `model` where that is given; or for `request`, which is then its own. Raises
         `InvalidRequest` where calls nest too deep.
         """
         if self.depth >= MAX_DEPTH:
             raise InvalidRequest(f"Calls nest more than {MAX_DEPTH} deep; does a chain call itself?", code="too_deep")
-        return Call(
+        call = Call(
             self.request.copy(model=model) if request is None else request,
             self.tasks,
             id=self.id,
@@ -174,6 +176,8 @@ class Call:
             target=self.target if target is None else target,
             depth=self.depth + 1,
         )
+        call._carried = self._carried
+        return call
 
     def apart(self) -> "Call":
         """The same call once more, to be entered and ended apart from this one, with all that was put so far.
@@ -193,6 +197,7 @@ class Call:
             depth=self.depth,
         )
         call._state = None if self._state is None else dict(self._state)
+        call._carried = self._carried
         return call
 
     def put(self, thing: object) -> None:
@@ -201,9 +206,15 @@ class Call:
             self._state = {}
         self._state[type(thing)] = thing
 
+    def carry(self, thing: object) -> None:
+        """Keep something, by its type, for those further in and for every call that is made for this one after that."""
+        self._carried = {**(self._carried or {}), type(thing): thing}
+
     def get(self, kind: type[T]) -> T | None:
-        """What was put of that type."""
-        return None if self._state is None else self._state.get(kind)
+        """What was put of that type, else what is carried."""
+        if self._state is not None and (found := self._state.get(kind)) is not None:
+            return found  # type: ignore[no-any-return]  # by its type
+        return None if self._carried is None else self._carried.get(kind)
 
     def on_end(self, ending: Ending) -> None:
         """Run `ending` exactly once when the call is over, also where no Reply ever came.

@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, tuple_, update
 
 from gateway.seam import Env
 from gateway.stores.batches import Batches
 from gateway.stores.database import Database
-from gateway.stores.identity import Memory, Named
-from gateway.stores.journal import Entry, commit, lock, recount
+from gateway.stores.identity import WITHIN, Memory, Named
+from gateway.stores.journal import VARIABLES, Entry, commit, lock, recount
 from gateway.stores.message import Message, message, messages
 from gateway.stores.prefix import Place
 from gateway.stores.pruning import erase
 from gateway.stores.recent import Recall, Recent
 from gateway.stores.summary import Summaries
-from gateway.stores.tables import conversations, items, variables
+from gateway.stores.tables import conversations, items
 from gateway.stores.writer import Answer, Writer
 
 _MOST_BYTES_PER_TOKEN = 8
@@ -74,6 +75,7 @@ class Archive:
         self._recent = Recent()
         self._writer = Writer(database, env, self._recall)
         self._heads: Batches[Named, Head | None] = Batches(env.tasks, self._find)
+        self._variables: Batches[int, dict[str, bytes]] = Batches(env.tasks, self._beside)
         self.summaries = Summaries(self, database, env)
 
     # ---- for turns
@@ -114,14 +116,10 @@ class Archive:
 
         return await self._database.read(work)
 
-    async def variables(self, head: Head) -> list[tuple[str, bytes]]:
-        """The variables beside the messages."""
-        wanted = select(variables.c.name, variables.c.value).where(variables.c.conversation == head.key)
-
-        def work(connection: Connection) -> list[tuple[str, bytes]]:
-            return [(row.name, row.value) for row in connection.execute(wanted)]
-
-        return await self._database.read(work)
+    async def variables(self, head: Head) -> dict[str, Any]:
+        """The variables beside the messages, by name. Raises `DatabaseUnavailable`."""
+        found = await self._variables.ask(head.key)
+        return {name: msgspec.json.decode(value) for name, value in found.items()}
 
     def entry(
         self,
@@ -177,14 +175,18 @@ class Archive:
         return await self._database.write(work)
 
     async def delete(self, named: Named) -> bool:
-        """Delete a conversation and all that belongs to it; False where there is none."""
+        """Delete a conversation and all that belongs to it, also those within it; False where there is none."""
         await self._writer.settled(named)
+        for inner in self._writer.within(named):
+            await self._writer.settled(inner)
+        key = conversations.c.key
+        wanted = select(key).where(or_(_is(named), _within(named))).order_by(key).with_for_update()
 
         def work(connection: Connection) -> bool:
-            found = connection.execute(select(conversations.c.key).where(_is(named)).with_for_update()).scalar()
-            if found is not None:
-                erase(connection, [found])
-            return found is not None
+            found = list(connection.execute(wanted).scalars())
+            if found:
+                erase(connection, found)
+            return bool(found)
 
         return await self._database.write(work)
 
@@ -194,6 +196,7 @@ class Archive:
         column = conversations.c.key
         wanted = _HEAD.where(
             conversations.c.owner == owner,
+            conversations.c.around.is_(None),
             or_(conversations.c.expires_at.is_(None), conversations.c.expires_at > now),
         )
         if after is not None:
@@ -204,6 +207,15 @@ class Archive:
             return [Head(*row) for row in connection.execute(wanted)]
 
         return await self._database.read(work)
+
+    async def within(self, head: Head) -> list[str]:
+        """The chains and graphs that have a conversation within this one."""
+        wanted = select(conversations.c.name).where(_within(head.named)).order_by(conversations.c.name)
+
+        def work(connection: Connection) -> list[str]:
+            return list(connection.execute(wanted).scalars())
+
+        return [name.partition(WITHIN)[2] for name in await self._database.read(work)]
 
     async def items(self, head: Head, after: int | None, limit: int, order: Order, *, replaced: bool) -> list[Item]:
         """Messages of a conversation after the one with the number `after`, those that were replaced too if asked."""
@@ -250,6 +262,16 @@ class Archive:
         found = await self._database.read(partial(_heads, places))
         return [found.get(one) for one in places]
 
+    async def _beside(self, keys: list[int]) -> list[dict[str, bytes]]:
+        def work(connection: Connection) -> dict[int, dict[str, bytes]]:
+            found: dict[int, dict[str, bytes]] = {key: {} for key in keys}
+            for row in connection.execute(VARIABLES, {"keys": keys}):
+                found[row.conversation][row.name] = row.value
+            return found
+
+        found = await self._database.read(work)
+        return [found[key] for key in keys]
+
     async def _items(self, wanted: Select[Any]) -> list[Item]:
         return await self._database.read(partial(_rows, wanted))
 
@@ -273,3 +295,7 @@ def _asked(memory: Memory) -> tuple[int | None, int | None]:
 
 def _is(named: Named) -> Any:
     return and_(conversations.c.owner == named.owner, conversations.c.name == named.name)
+
+
+def _within(named: Named) -> Any:
+    return and_(conversations.c.owner == named.owner, conversations.c.around == named.name)

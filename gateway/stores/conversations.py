@@ -10,12 +10,11 @@ messages and the answer are written together, and otherwise nothing is.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Raw
 
 from gateway.seam import Batch, Call, Caller, Env, Outcome, Reply, fold
 from gateway.stores.database import Database
-from gateway.stores.identity import Memory, Named, identify
+from gateway.stores.identity import Change, Memory, Named, identify
 from gateway.stores.message import INSTRUCTIONS, Message, chained, message, messages, turns_in
 from gateway.stores.prefix import Place, place
 from gateway.stores.window import begin, seen
@@ -87,13 +86,13 @@ class Turn:
         self._sent = sent[lead:]
         self._entry: Entry | None = None
         self._head: Head | None = None
-        self._variables: dict[str, bytes] = {}
+        self._variables: dict[str, Change] = {}
         self._batches: list[Batch] = []
         self._fallen = 0
         self._summary = ""
         self._caller: Caller | None = None
         self.name: str | None = None
-        """The conversation's name; None where this turn is of none."""
+        """The id that the client gave the conversation, which this one may be within; None: this turn is of none."""
         self.messages: list[Raw] = []
         """What the model is to see: instructions, the summary of what fell out, and the last turns."""
         self._show(self._sent, turns_in(self._sent))
@@ -118,7 +117,7 @@ class Turn:
                 self._summary = head.summary
         self._entry = archive.entry(named, head, sent, where, self._given(head), memory, kept)
         self._head = head
-        self.name = named.name
+        self.name = (named.around or named).name
         self._show(history, turns)
 
     async def _place(self, archive: "Archive", head: "Head | None") -> Place:
@@ -169,11 +168,16 @@ class Turn:
         """The variables that are kept beside the messages, by name."""
         if self._head is None:
             return {}
-        return {name: msgspec.json.decode(value) for name, value in await self._owner.archive.variables(self._head)}
+        return await self._owner.archive.variables(self._head)
 
     def remember(self, name: str, value: Any) -> None:
-        """Keep a variable, what JSON can hold, when the turn ends well."""
-        self._variables[name] = encode(value)
+        """Keep a variable, what JSON can hold, when the turn ends well; it takes the place of what is there then."""
+        source = encode(value)
+        self.change(name, lambda _: source)
+
+    def change(self, name: str, change: Change) -> None:
+        """Let a variable become what `change` makes of the one that is kept when the turn has ended well."""
+        self._variables[name] = change
 
     def keep(self, reply: Reply) -> Reply:
         """Write the turn when its answer, this reply, has ended well; returns the same reply."""

@@ -1,9 +1,9 @@
 """Which conversation a request is of."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -15,6 +15,12 @@ MEMBER = "conversation_id"
 """In the request's `metadata`."""
 NAME = re.compile(r"[A-Za-z0-9._:@~+=-]{1,128}")
 EXPECTED = "1 to 128 of A-Z a-z 0-9 . _ : @ ~ + = -"
+WITHIN = "/"
+"""Stands in the names of conversations that are within another, which is no sign that a caller's id can have."""
+Asked = Callable[[str, Sequence[Any]], str]
+"""What a model is asked to sum up, made of the summary so far and the messages that follow it."""
+Change = Callable[[bytes | None], bytes | None]
+"""The value of a variable, as JSON, made of the one that is kept; None for either: there is none, there is none new."""
 
 
 class Named(NamedTuple):
@@ -22,6 +28,35 @@ class Named(NamedTuple):
 
     owner: str
     name: str
+
+    def within(self, model: str) -> "Named":
+        """The conversation that a chain or graph has within this one."""
+        return Named(self.owner, f"{self.name}{WITHIN}{model}")
+
+    @property
+    def around(self) -> "Named | None":
+        """The conversation that this one is within, with which it is deleted."""
+        outer, within, _ = self.name.partition(WITHIN)
+        return Named(self.owner, outer) if within else None
+
+
+class Subject(NamedTuple):
+    """What a client says of its conversation, not looked at yet: carried by its call to all that runs for it."""
+
+    model: str
+    """The chain or graph that the client asked for, as a model."""
+    header: bytes | None
+    metadata: Any
+    user: Any
+
+    @classmethod
+    def of(cls, call: Call, members: Mapping[str, Any]) -> Self:
+        """What a client's request says; `members` are those of its body, unopened."""
+        inbound = call.get(Inbound)
+        header = None if inbound is None else inbound.header(HEADER)
+        metadata = members.get("metadata")
+        user = _member(metadata, "user_id") if call.request.surface == "messages" else members.get("user")
+        return cls(call.request.model, header, metadata, user)
 
 
 class Memory(NamedTuple):
@@ -33,8 +68,8 @@ class Memory(NamedTuple):
     """How many tokens at most, about."""
     summarise: str | None = None
     """The model that sums up what falls out."""
-    prompt: str | None = None
-    """What it is told; None: the stock prompt."""
+    asked: Asked | None = None
+    """What it is asked; None: the stock prompt."""
     by: Literal["conversation", "user"] = "conversation"
     """What names the conversation: its id, or the request's `user`."""
     ttl: float | None = None
@@ -51,14 +86,22 @@ def owner_of(call: Call) -> str:
 
 
 def identify(call: Call, members: Mapping[str, Any], by: Literal["conversation", "user"]) -> Named | None:
-    """The conversation that a request names, or None. Raises `InvalidRequest` for a name that cannot be one."""
+    """The conversation of a call, or None. Raises `InvalidRequest` for a name that cannot be one.
+
+    The client's request names it. What the client asked for has that conversation; a chain or graph that this runs has
+    one of its own within it. Users are known to each for itself, wherever it runs.
+    """
+    subject = call.get(Subject) or Subject.of(call, members)
+    owner, model = owner_of(call), call.request.model
     if by == "user":
-        user = _text(members.get("user"))
-        return None if not user else Named(owner_of(call), _of_user(call.request.model, user))
-    inbound = call.get(Inbound)
-    header = None if inbound is None else inbound.header(HEADER)
-    name = header.decode("latin-1") if header else _in_metadata(members.get("metadata"))
-    return None if name is None else Named(owner_of(call), checked(name))
+        user = _text(subject.user)
+        return None if not user else Named(owner, _of_user(model, user))
+    header = subject.header
+    name = header.decode("latin-1") if header else _text(_member(subject.metadata, MEMBER))
+    if name is None:
+        return None
+    named = Named(owner, checked(name))
+    return named if model == subject.model else named.within(model)
 
 
 def checked(name: str) -> str:
@@ -78,11 +121,12 @@ def _of_user(model: str, user: str) -> str:
     return name if NAME.fullmatch(name) else f"user:{sha256(name.encode()).hexdigest()}"
 
 
-def _in_metadata(source: Any) -> str | None:
+def _member(source: Any, name: str) -> Any:
+    """A member of what should be an object, unopened."""
     if source is None:
         return None
     try:
-        return _text(open_object(source).get(MEMBER))
+        return open_object(source).get(name)
     except INVALID:
         return None  # what a provider makes of it is the provider's to say
 

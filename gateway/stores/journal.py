@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.stores.identity import Named
+from gateway.stores.identity import Change, Named
 from gateway.stores.message import Message, chained, message, turns_in
 from gateway.stores.prefix import place
 from gateway.stores.recent import Recall
@@ -37,7 +37,7 @@ class Entry:
     version: int | None = None
     answer: Message | None = None
     instructions: bytes | None = None
-    variables: Mapping[str, bytes] = field(default_factory=dict)
+    variables: Mapping[str, Change] = field(default_factory=dict)
     ttl: float | None = None
     base: str = field(default_factory=_base)
     """What its rows' ids begin with: given once, so that a turn whose commit was not heard of is not written twice."""
@@ -95,17 +95,24 @@ _HEADS = (
 _HEAD = _HEADS.where(conversations.c.owner == bindparam("owner"), conversations.c.name == bindparam("name"))
 _SEVERAL = _HEADS.where(tuple_(conversations.c.owner, conversations.c.name).in_(bindparam("places", expanding=True)))
 _INSERT = insert(items)
+VARIABLES = (
+    select(variables.c.conversation, variables.c.name, variables.c.value)
+    .where(variables.c.conversation.in_(bindparam("keys", expanding=True)))
+    .order_by(variables.c.name)
+)
+"""The variables of the conversations with these `keys`, by name."""
 
 
 def commit(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries, in their order, to their conversations, which are made where they are not there yet."""
     now = time.time()
-    states = _locked(connection, sorted({entry.named for entry in entries}), now)
+    touched = {entry.named for entry in entries}
+    touched |= {around for named in touched if (around := named.around) is not None}
+    states = _locked(connection, sorted(touched), now)
     done = _written(connection, entries)
+    entries = [entry for entry in entries if entry.mark not in done]
     rows: list[dict[str, Any]] = []
     for entry in entries:
-        if entry.mark in done:
-            continue
         state = states[entry.named]
         if state.expires_at is not None and state.expires_at <= now:
             _wipe(connection, state)
@@ -136,10 +143,14 @@ def _locked(connection: Connection, places: Sequence[Named], now: float) -> dict
     found = _found(connection, places)
     if len(found) < len(places):
         there = {(row.owner, row.name) for row in found}
-        missing = [{**fresh, **times, "owner": one.owner, "name": one.name} for one in places if one not in there]
+        missing = [{**fresh, **times, **_names(one)} for one in places if one not in there]
         connection.execute(_insert(connection, conversations).on_conflict_do_nothing(), missing)
         found = _found(connection, places)
     return {Named(row.owner, row.name): _State(row) for row in found}
+
+
+def _names(one: Named) -> dict[str, str | None]:
+    return one._asdict() | {"around": None if one.around is None else one.around.name}
 
 
 def _found(connection: Connection, places: Sequence[Named]) -> Sequence[Any]:
@@ -261,7 +272,16 @@ def _wipe(connection: Connection, state: _State) -> None:
 def _keep_variables(
     connection: Connection, entries: Sequence[Entry], states: Mapping[Named, _State], now: float
 ) -> None:
-    newest = {(states[entry.named].key, name): value for entry in entries for name, value in entry.variables.items()}
+    changes = [(states[entry.named].key, name, change) for entry in entries for name, change in entry.variables.items()]
+    if not changes:
+        return
+    keys = {"keys": sorted({key for key, _, _ in changes})}
+    kept = {(row.conversation, row.name): row.value for row in connection.execute(VARIABLES, keys)}
+    newest: dict[tuple[int, str], bytes] = {}
+    for key, name, change in changes:
+        value = change(newest.get((key, name), kept.get((key, name))))
+        if value is not None:
+            newest[key, name] = value
     if not newest:
         return
     put = _insert(connection, variables)

@@ -44,6 +44,10 @@ STEPS: Sequence[Sequence[str]] = (
             run VARCHAR(32) NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL, body {bytes} NOT NULL,
             PRIMARY KEY (run, seq))""",
     ),
+    (
+        "ALTER TABLE conversations ADD COLUMN around TEXT",
+        "CREATE INDEX conversations_within ON conversations (owner, around) WHERE around IS NOT NULL",
+    ),
 )
 """The statements of each step, the first being version 1. A step that was released is never altered."""
 _TYPES: Mapping[str, Mapping[str, str]] = {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import Connection, exists, select, update
 
 from gateway.seam import Call, Caller, Env, GatewayError, Request
@@ -80,13 +81,16 @@ class _Kept:
 
 
 def _asked(memory: Memory, summary: str | None, sources: Sequence[bytes]) -> dict[str, object]:
+    if memory.asked is not None:
+        told = memory.asked(summary or "", [msgspec.json.decode(one.decode(errors="replace")) for one in sources])
+        return {"model": memory.summarise, "messages": [{"role": "user", "content": told}]}
     # The messages go as text within one message: a model would answer them, and a tool's result needs its call.
-    told = b"\n".join(sources).decode(errors="replace")
+    lines = b"\n".join(sources).decode(errors="replace")
     old = f"The summary so far:\n{summary}\n\n" if summary else ""
     return {
         "model": memory.summarise,
         "messages": [
-            {"role": "system", "content": memory.prompt or PROMPT},
-            {"role": "user", "content": f"{old}The messages, one a line, as JSON:\n{told}"},
+            {"role": "system", "content": PROMPT},
+            {"role": "user", "content": f"{old}The messages, one a line, as JSON:\n{lines}"},
         ],
     }

@@ -38,11 +38,15 @@ conversations = Table(
     Column("metadata", LargeBinary),
     Column("summary", Text),
     Column("summarised", Integer, nullable=False),
+    Column("around", Text),
     UniqueConstraint("owner", "name", name="conversations_named"),
     Index("conversations_updated", "updated_at"),
     Index("conversations_expiring", "expires_at"),
+    Index("conversations_within", "owner", "around"),
 )
-"""`length`, `turns`, `weight` (bytes) and `chain` are of the messages that are live; `seq` is the last one given."""
+"""`around` is the name of the conversation that this one is within.
+
+`length`, `turns`, `weight` (bytes) and `chain` are of the messages that are live; `seq` is the last one given."""
 
 items = Table(
     "items",

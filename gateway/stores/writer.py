@@ -54,6 +54,10 @@ class Writer:
             self._env.tasks.spawn(self._run())
         return done
 
+    def within(self, named: Named) -> list[Named]:
+        """The conversations within one that are being written."""
+        return [inner for inner in self._newest if inner.around == named]
+
     async def settled(self, named: Named) -> None:
         """Wait until what has ended of a conversation is written. Raises `DatabaseUnavailable`."""
         done = self._newest.get(named)

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAI, Stream
@@ -15,8 +17,14 @@ EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)
-def example(request: pytest.FixtureRequest) -> Iterator[tuple[str, Served, OpenAI]]:
-    with serve(FOLDER / f"{request.param}.yaml", {}) as served:
+def example(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Served, OpenAI]]:
+    folder = tmp_path_factory.mktemp("example")
+    (folder / "plugins").symlink_to(FOLDER.parents[1] / "plugins")
+    with pytest.MonkeyPatch.context() as patched, ExitStack() as stack:
+        patched.chdir(folder)  # where a database file is made
+        served = stack.enter_context(serve(FOLDER / f"{request.param}.yaml", {}))
         with OpenAI(base_url=served.base_url, api_key="none", max_retries=0) as client:
             yield request.param, served, client
         served.idle()
@@ -52,6 +60,15 @@ ASKS = {
     "langgraph": [
         ("graph:weather", "How is the weather?", {}, "weather answered: 12 degrees and rain in Oslo"),
         ("weather", "Any weather?", {}, "weather answered: 12 degrees and rain in Oslo"),
+    ],
+    "support": [
+        ("support", "Hello?", {}, "Good day! Which order is this about, and who are you?"),
+        (
+            "claude-support",
+            "I am Ada. Where is my order 4711?",
+            {},
+            "Order 4711 left us on Monday, Ada. You will hear from the carrier.",
+        ),
     ],
     "panel": [
         ("chain:panel", "Will it work?", {}, "It worked twice, so it may well work again."),
@@ -119,3 +136,37 @@ def test_the_agents_tools_are_steps() -> None:
         steps = [getattr(chunk, "gateway", None) for chunk in stream]
         started = [step["step"] for step in steps if step and step["status"] == "started"]
         assert started == ["answer", "answer/advisor", "answer/advisor/answer"]
+
+
+def test_the_support_graph_remembers_its_customers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def talk(name: str, *texts: str) -> list[str]:
+        """Turns of one customer, with a gateway that is started anew for each."""
+        said = []
+        for text in texts:
+            headers = {"x-gateway-conversation-id": name}
+            with (
+                serve(FOLDER / "support.yaml", {}) as served,
+                OpenAI(base_url=served.base_url, api_key="none", default_headers=headers) as client,
+            ):
+                messages: Any = [{"role": "user", "content": text}]
+                chunks = client.chat.completions.create(model="support", messages=messages, stream=True)
+                said.append("".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices))
+                served.idle()
+                kept.append(client.conversations.retrieve(name).model_dump().get("variables"))
+        return said
+
+    kept: list[Any] = []
+    assert talk("ada", "I am Ada. Where is my order 4711?", "How long will it take?", "Could I have it in blue?") == [
+        "Order 4711 left us on Monday, Ada. You will hear from the carrier.",
+        "Order 4711 should be with you on Thursday, Ada.",
+        "Blue it is, Ada: I have noted it for order 4711.",
+    ]
+    assert kept[1] == {"facts": ["is called Ada, has order 4711"], "topic": {"kind": "order"}}
+    assert talk("bob", "How long will it take?") == ["Good day! Which order is this about, and who are you?"]
+    assert talk("ada", "It came, and it is broken!", "The new one is broken too!") == [
+        "I am sorry to hear that. Would you like a new one, or your money back?",
+        "I am sorry that this happens again. My manager will call you within the hour.",
+    ]
+    assert kept[-1]["facts"] == ["is called Ada, has order 4711", "wants it in blue"]

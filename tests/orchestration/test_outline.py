@@ -41,7 +41,12 @@ def test_a_graph_is_told_with_its_edges(workflows: Workflows) -> None:
 def test_each_chain_is_told(workflows: Workflows) -> None:
     told = {name: outline(f"chain:{name}", chain) for name, chain in workflows.chains.items()}
     assert told["summarise"] == ["chain:summarise  (simple)", '  model fast, "Summarise in one line: {{ input }}"']
-    assert told["tutor"] == ["chain:tutor  (conversational)", "  model   fast", '  system  "You teach."']
+    assert told["tutor"] == [
+        "chain:tutor  (conversational)",
+        "  remembers the last 20 turns of the conversation",
+        "  model   fast",
+        '  system  "You teach."',
+    ]
     assert told["polish"][1:] == [
         '  1. draft  model fast, "Draft an answer to: {{ input }}"',
         '  2. final  chain summarise, "{{ draft }}"',
@@ -80,6 +85,40 @@ def test_a_graph_is_drawn(workflows: Workflows) -> None:
     assert '    n2[["answer: chain polish"]]' in lines
     assert '    n3 -->|"review.score #60; 3 and visits.answer #60; 3"| n2' in lines
     assert lines[-1] == "    n6 -.-> n4"
+
+
+def test_what_is_remembered_is_told() -> None:
+    config = {
+        "providers": {"mock": {}},
+        "models": {"fast": "mock/echo"},
+        "chains": {
+            "c": {
+                "type": "sequential",
+                "memory": {"last": 9, "summarise": "fast", "ttl": "9d"},
+                "steps": [{"name": "a", "model": "fast", "keep": True}, {"name": "b", "model": "fast"}],
+            }
+        },
+        "graphs": {
+            "g": {
+                "start": "a",
+                "memory": {"by": "user"},
+                "state": {"facts": {"reduce": "append", "last": 50, "keep": True}},
+                "nodes": {"a": {"model": "fast", "save": "facts"}},
+                "edges": [{"from": "a", "to": "END"}],
+            }
+        },
+    }
+    read = Gateway.load(config, {}).workflows
+    assert read is not None
+    assert outline("chain:c", read.chains["c"]) == [
+        "chain:c  (sequential)",
+        "  remembers the last 9 turns of the conversation, the rest summed up by fast, for 9 days",
+        "  1. a  model fast, kept for the next turns",
+        "  2. b  model fast",
+    ]
+    assert outline("graph:g", read.graphs["g"])[1] == "  remembers a user's conversation"
+    assert "  state facts  append, the last 50, kept for the next turns" in outline("graph:g", read.graphs["g"])
+    assert '"a: model fast, kept for the next turns"' in mermaid(read.chains["c"])
 
 
 def test_each_chain_is_drawn(workflows: Workflows) -> None:

@@ -82,6 +82,25 @@ def test_state_is_kept_by_type() -> None:
     assert call.get(Inbound) == Inbound([])
 
 
+def test_what_is_carried_goes_with_every_call_that_is_made_after_it() -> None:
+    call = make_call()
+    before = call.child()
+    call.carry("outer")
+    child = call.child()
+    child.carry(7)
+    assert (call.get(str), child.get(str), child.child().get(str), child.apart().get(int)) == (
+        "outer",
+        "outer",
+        "outer",
+        7,
+    )
+    assert (before.get(str), call.get(int)) == (None, None), "neither back nor out"
+    child.put("inner")
+    assert (child.get(str), child.child().get(str), call.get(str)) == ("inner", "outer", "outer")
+    child.carry("other")
+    assert (child.child().get(str), call.child().get(str)) == ("other", "outer")
+
+
 def test_a_call_ends_once_further_in_first() -> None:
     call = make_call()
     seen: list[tuple[int, Outcome]] = []

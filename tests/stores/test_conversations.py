@@ -1,5 +1,6 @@
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from msgspec import Raw
 
 from gateway.seam import Call, Chunk, GatewayError, InvalidRequest, Reply, UpstreamError
 from gateway.stores.identity import Memory, Named
+from gateway.stores.journal import Entry, commit
+from gateway.stores.message import message
 from gateway.wire.chat import CHAT_ANSWER
 from tests.stores.talking import said, talking, user, whole
 
@@ -196,10 +199,38 @@ async def test_variables_are_kept_with_a_turn_that_ends_well(database_url: str) 
         await talk.turn("c", [user("b")], variables={"name": "Bob"})
         head = await talk.conversations.archive.head(Named("me", "c"))
         assert head is not None
-        assert dict(await talk.conversations.archive.variables(head)) == {
-            "name": b'"Bob"',
-            "list": b'[1,{"x":null}]',
-        }
+        assert await talk.conversations.archive.variables(head) == {"name": "Bob", "list": [1, {"x": None}]}
+
+
+async def test_a_variable_that_is_added_to_is_added_to_once(database_url: str) -> None:
+    """A commit that was not heard of is tried again."""
+
+    def counted(kept: bytes | None) -> bytes:
+        return b"%d" % (1 + int(kept or b"0"))
+
+    async with talking(database_url) as talk:
+        named = Named("me", "c")
+        entries = [
+            Entry(named, [message(b'{"role":"user","content":"a"}')], variables={"n": counted}) for _ in range(3)
+        ]
+        for _ in range(2):
+            await talk.conversations.database.write(partial(commit, entries=entries))
+        head = await talk.conversations.archive.head(named)
+        assert head is not None
+        assert await talk.conversations.archive.variables(head) == {"n": 3}
+        assert head.length == 3
+
+
+async def test_a_change_that_comes_to_nothing_leaves_what_is_there(database_url: str) -> None:
+    async with talking(database_url) as talk:
+        named = Named("me", "c")
+        sent = [message(b'{"role":"user","content":"a"}')]
+        for value in (b"1", None):
+            entry = Entry(named, sent, variables={"n": lambda _, value=value: value})
+            await talk.conversations.database.write(partial(commit, entries=[entry]))
+        head = await talk.conversations.archive.head(named)
+        assert head is not None
+        assert await talk.conversations.archive.variables(head) == {"n": 1}
 
 
 async def test_one_that_outlived_its_time_begins_anew(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
