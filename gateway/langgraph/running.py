@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from functools import partial
+from threading import Lock
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class Running:
         self._answering = answering
         self._loop = asyncio.get_running_loop()
         self._open: set[Reply] = set()
+        self._counting = Lock()
         self._spent = Usage()
         self._estimated = False
         self._working: set[asyncio.Task[None]] = set()
@@ -110,9 +112,10 @@ class Running:
         return reply
 
     def spend(self, usage: Usage, *, estimated: bool = False) -> None:
-        """Something has cost that."""
-        self._spent = self._spent.plus(usage)
-        self._estimated = self._estimated or estimated
+        """Something has cost that; threads say so too."""
+        with self._counting:
+            self._spent = self._spent.plus(usage)
+            self._estimated = self._estimated or estimated
 
     def usage(self) -> tuple[Usage, bool]:
         """What the run has cost so far, and whether any of it is estimated."""
@@ -146,7 +149,13 @@ class Running:
     def _begin(self, work: Coroutine[Any, Any, T], done: Future[T]) -> None:
         task = self.call.tasks.spawn(_fulfil(work, done))
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(partial(self._done, work, done))
+
+    def _done(self, work: Coroutine[Any, Any, T], done: Future[T], task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not done.done():  # it was cancelled before it began
+            work.close()
+            done.set_exception(asyncio.CancelledError())
 
     def _over(self, reply: Reply, outcome: Outcome) -> None:
         self._open.discard(reply)

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableLambda
 
 from gateway.langgraph import GatewayChatModel, LangGraphNode
+from gateway.langgraph.running import Running
 from gateway.seam import GatewayError
 from tests.langgraph.graphs import Report, weather
 from tests.langgraph.world import node
@@ -167,6 +168,29 @@ async def test_a_graph_that_asks_itself_ends() -> None:
         async with doing("within", work):
             pass
     assert caught.value.code == "too_deep"
+
+
+async def test_a_thread_that_waits_for_what_never_began_is_told() -> None:
+    """Who leaves at the very moment at which a thread asks."""
+
+    def work() -> str:
+        SEEN["running"] = running = Running.current()
+        begin = running._begin
+
+        def begin_and_close(*arguments: Any) -> None:
+            begin(*arguments)
+            running.close()
+
+        running._begin = begin_and_close  # type: ignore[method-assign]
+        try:
+            MODEL.invoke("Hi")
+        except asyncio.CancelledError:
+            return "told"
+        return "not told"
+
+    async with doing("within_thread", work) as world:
+        assert SEEN["answer"].text == "told"
+        assert not world.model.asked
 
 
 async def test_outside_of_the_gateway_it_says_where_it_belongs() -> None:
