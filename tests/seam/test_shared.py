@@ -888,8 +888,11 @@ async def schedule(steps: list[tuple[str, int, int]], bound: int, ending: str, k
         await opened.nothing_left("cancelled")
         assert source.closed == 1
         return
-    if opened.outcomes:  # held alone until it outgrew its buffer
-        assert not living
+    if opened.outcomes:  # held alone until it outgrew its buffer, or left to those who had fallen behind unawares
+        assert not living or source.taken > bound
+        for client in living:
+            await client.flow(1000)
+            assert isinstance(client.done, Unavailable)
         await opened.nothing_left("cancelled")
         return
 
