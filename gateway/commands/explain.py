@@ -12,7 +12,7 @@ from gateway.commands.words import columns, duration, runs, size, timeouts
 from gateway.orchestration.http_shown import discreet
 from gateway.orchestration.mermaid import mermaid
 from gateway.orchestration.outline import outline, summary, tool_rows
-from gateway.orchestration.settings import Chain, Graph
+from gateway.orchestration.settings import Chain, Graph, Tool
 
 _VIRTUAL = ("chain:", "graph:")
 
@@ -44,6 +44,14 @@ def _workflows(gateway: Gateway) -> dict[str, Chain | Graph]:
     return {**chains, **graphs}
 
 
+def _tools(gateway: Gateway) -> dict[str, Tool]:
+    """The tools by name, as they may be shown."""
+    if gateway.workflows is None:
+        return {}
+    variables = gateway.config.positions.hidden
+    return {name: discreet(tool, f"tools.{name}", variables) for name, tool in gateway.workflows.tools.items()}
+
+
 def _workflow(gateway: Gateway, name: str, as_json: bool, as_mermaid: bool) -> str:
     known = _workflows(gateway)
     if name not in known:
@@ -56,13 +64,12 @@ def _workflow(gateway: Gateway, name: str, as_json: bool, as_mermaid: bool) -> s
 
 
 def _whole(what: Description, gateway: Gateway) -> list[str]:
-    read = gateway.workflows
     sections = {
         "server": _server(what),
         "pipeline": _pipeline(what),
         "models": _models(what),
         "chains and graphs": columns([(name, *summary(workflow)) for name, workflow in _workflows(gateway).items()]),
-        "tools": columns(tool_rows(read.tools)) if read is not None else [],
+        "tools": columns(tool_rows(_tools(gateway))),
         "runs": [] if what.runs is None else [f"  {runs(what.runs)}"],
         "providers": _providers(what),
         "keys": _keys(what),

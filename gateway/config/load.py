@@ -65,7 +65,7 @@ def _needs(problem: Problem) -> tuple[str, ...]:
     block = _block(problem)
     if block in ("chains", "graphs", "tools") and problem.place.endswith(".model"):
         return "models", "providers"
-    if block in ("chains", "graphs") and problem.place.endswith(".http.url"):
+    if problem.place.endswith(".http.url"):
         return ("orchestrator",)
     return _NEEDS.get(block, ())
 

@@ -1,6 +1,5 @@
 """Sends the requests of `http` steps, redirects included, and reads what is answered within bounds."""
 
-import re
 from typing import NamedTuple
 
 from gateway.orchestration.http_reach import Reach, Refused
@@ -14,7 +13,6 @@ CONNECTIONS = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429})
 _EXCERPT = 200
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u024f]+|\s+")
 
 
 class Terms(NamedTuple):
@@ -98,7 +96,7 @@ async def _failed(exchange: Exchange, sent: Sent) -> UpstreamError:
     except GatewayError:  # the status is what counts
         pass
     text = sent.without_secrets(begun[: 16 * _EXCERPT].decode(errors="replace"))  # before it is cut short
-    text = _UNPRINTABLE.sub(" ", text).strip()[:_EXCERPT]
+    text = " ".join("".join([sign if sign.isprintable() else " " for sign in text]).split())[:_EXCERPT]
     status = exchange.status
     return _wrong(sent, f"answered {status}" + (f": {text}" if text else ""), status in _PASSING or status >= 500)
 

@@ -1,13 +1,13 @@
-"""Chains and graphs as they may be shown: without what their `http` steps send to prove who they are."""
+"""Chains, graphs and tools as they may be shown: without what their `http` steps send to prove who they are."""
 
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, TypeVar
 
-from gateway.orchestration.settings import Chain, Graph, Http
+from gateway.orchestration.settings import Chain, Graph, Http, Tool
 from gateway.orchestration.wiring import works
 
-Workflow = TypeVar("Workflow", bound=Chain | Graph)
+Workflow = TypeVar("Workflow", bound=Chain | Graph | Tool)
 HIDDEN = "…"
 
 

@@ -26,6 +26,10 @@ chains:
         retry: {}
       - {name: tell, http: {method: POST, url: "${HOOK}", json: {text: "{{ order }}", deep: ["${SHOP_KEY}"]}}}
   d: {type: simple, http: {method: PUT, url: "https://api.example.com", body: "${SHOP_KEY}", follow: 2}}
+tools:
+  hook:
+    parameters: {text: string}
+    http: {method: PUT, url: "${HOOK}", headers: {x: "${SHOP_KEY}"}, body: "{{ text }}"}
 graphs:
   g: {start: a, nodes: {a: {http: {url: "${HOOK}"}}}, edges: [{from: a, to: END}]}
 """

@@ -204,10 +204,10 @@ async def test_statuses_that_are_expected(site: Upstream) -> None:
 @pytest.mark.parametrize(("status", "passing"), [(400, False), (401, False), (404, False), (408, True), (409, False),
                                                  (425, True), (429, True), (500, True), (503, True)])  # fmt: skip
 async def test_a_status_is_a_failure(site: Upstream, status: int, passing: bool) -> None:
-    site.script = answering(plain("It is\r\n\x00\x1b[31m  so.", status))
+    site.script = answering(plain("It is\r\n\x00\x1b[31m  so,\u202e 是.", status))
     async with world(**simple(site)) as w:
         error = await failure(w)
-    assert error.message == f"Step 'answer' of chain:c: 127.0.0.1:{site.port} answered {status}: It is [31m so."
+    assert error.message == f"Step 'answer' of chain:c: 127.0.0.1:{site.port} answered {status}: It is [31m so, 是."
     assert (error.status, error.type, error.code) == (502, "upstream_error", "http_status")
     assert error.retryable == passing
 
