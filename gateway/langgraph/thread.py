@@ -68,7 +68,7 @@ class Threads:
 
 
 def thread_id(conversation: Conversation) -> str:
-    """The thread of a conversation: of each key its own. No conversation's name holds a slash."""
+    """The thread of a conversation: of each key its own."""
     owner, name = conversation
     return f"{owner}/{name}" if owner else name
 

@@ -65,7 +65,7 @@ class Conversation(NamedTuple):
     owner: str
     """The key that it belongs to; empty where there are none. Two keys' conversations of one name are two."""
     name: str
-    """1 to 128 of `A-Z a-z 0-9 . _ : @ ~ + = -`."""
+    """1 to 128 of `A-Z a-z 0-9 . _ : @ ~ + = -`; in a chain or graph that another one runs, `/` and its name behind."""
 
 
 class Early(NamedTuple):
