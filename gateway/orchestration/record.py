@@ -100,9 +100,9 @@ class Record:
     # ---- what is told
 
     def tell(self, make: type[E], *fields: Any) -> E:
-        """Something has happened."""
+        """Something has happened. Of what happens after the run's end nothing is recorded."""
         event = make(len(self.events) + 1, time.time(), *fields)
-        if len(self.events) < MOST_EVENTS:
+        if len(self.events) < MOST_EVENTS and self.status == "running":
             self._add(event)
         return event
 

@@ -432,6 +432,7 @@ async def test_readers_keep_their_own_place() -> None:
         await asyncio.sleep(0)
     record.end("completed", Usage())
     record.end("failed", Usage(), GatewayError("too late"))
+    record.begin(None)
     await task
     await record.grown(0)
     assert fast == record.events
