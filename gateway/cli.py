@@ -9,6 +9,7 @@ import click
 
 from gateway import __version__
 from gateway.build import PROVIDERS, Gateway
+from gateway.commands.runs.command import runs
 from gateway.config.load import further, read
 from gateway.config.problems import ConfigError
 
@@ -132,6 +133,9 @@ def init(output: str, force: bool) -> None:
     except OSError as error:
         hint = "; --force overwrites it, --output names another" if Path(output).is_file() else ""
         raise click.ClickException(f"{output} cannot be written: {error.strerror}{hint}") from error
+
+
+main.add_command(runs)
 
 
 def _tell(error: ConfigError, path: str, status: int = 1) -> None:

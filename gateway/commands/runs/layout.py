@@ -1,0 +1,204 @@
+"""Where the steps of a plan stand in a drawing, and which way each line takes."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from gateway.commands.runs.plan import Plan, Way
+from gateway.commands.runs.ranks import rows
+from gateway.commands.runs.tracks import Leg, lines
+from gateway.orchestration.settings import END
+
+MOST = 60
+"""How many steps are drawn; more are told in lines."""
+DETAIL = 11
+"""The cells that stand beside a name for its time and visits."""
+_SIZES = ((True, 24), (True, 14), (False, 24), (False, 14), (False, 8), (False, 4))
+"""What is tried, until the drawing is narrow enough: details or none, and the cells that a name may take."""
+_GAP = 3
+EDGE = 6
+"""The cells of a box beside the name and the details: its borders, spaces and mark."""
+
+Point = tuple[int, int]
+
+
+class Box(NamedTuple):
+    """Where a step stands, in cells from the top left; `room` is how many its name may take."""
+
+    left: int
+    top: int
+    width: int
+    room: int
+
+    @property
+    def middle(self) -> int:
+        """The column in which ways come and go."""
+        return self.left + self.width // 2
+
+
+class Layout(NamedTuple):
+    """A drawing without its state: boxes by name, and each way as the corners of a line; an arrow stands at its end."""
+
+    boxes: Mapping[str, Box]
+    wires: Mapping[Way, Sequence[Point]]
+    width: int
+    height: int
+    details: bool
+    tall: bool
+    """Whether boxes have borders: three lines each."""
+
+
+def laid_out(plan: Plan, width: int, *, tall: bool) -> Layout | None:
+    """The drawing of a plan in so many cells; None where it is too large to be drawn."""
+    if not 0 < len(plan.steps) <= MOST:
+        return None
+    found = rows(plan)
+    for details, most in _SIZES:
+        layout = _Drawing(plan, found, details=details, most=most, tall=tall).layout()
+        if layout.width <= width:
+            return layout
+    return None
+
+
+class _Drawing:
+    def __init__(self, plan: Plan, found: list[list[str]], *, details: bool, most: int, tall: bool) -> None:
+        self._plan = plan
+        self._rows = found
+        self._details = details
+        self._tall = tall
+        self._row = {name: number for number, row in enumerate(found) for name in row}
+        self._room = {name: min(cell_len(name), most) for name in self._row}
+        # An odd number of cells has one in the middle.
+        more = {name: DETAIL if details and name != END else 0 for name in self._row}
+        self._width = {name: room + EDGE + more[name] | 1 for name, room in self._room.items()}
+        self._left = _places(found, self._width, plan.ways)
+        self._lanes: dict[Way, int] = {}
+        self._end = 0
+
+    def layout(self) -> Layout:
+        self._lay_lanes()
+        legs: list[list[tuple[Way, Leg]]] = [[] for _ in range(len(self._rows) + 1)]
+        for way in self._plan.ways:
+            for channel, leg in self._legs(way):
+                legs[channel].append((way, leg))
+        tops: list[int] = []
+        line: dict[tuple[Way, int], int] = {}
+        arrows: list[int] = []
+        y = 0
+        for channel, within in enumerate(legs):
+            numbers, count = lines([leg for _, leg in within])
+            line |= {(way, channel): y + number for (way, _), number in zip(within, numbers, strict=True)}
+            inner = 0 < channel < len(self._rows)
+            height = count + int(inner or any(leg.below is not None for _, leg in within))
+            y += height
+            arrows.append(y - 1)
+            if channel < len(self._rows):
+                tops.append(y)
+                y += 3 if self._tall else 1
+        boxes = {
+            name: Box(self._left[name], tops[row], self._width[name], self._room[name])
+            for name, row in self._row.items()
+        }
+        wires = {way: self._wire(way, boxes, line, arrows) for way in self._plan.ways}
+        return Layout(boxes, wires, self._end, y, self._details, self._tall)
+
+    def _middle(self, name: str) -> int:
+        return self._left[name] + self._width[name] // 2
+
+    def _adjacent(self, way: Way) -> bool:
+        return self._row[way.target] == self._row[way.source] + 1
+
+    def _lay_lanes(self) -> None:
+        """Ways that go back get a lane to the right of all boxes, those that skip rows one to the left."""
+        spans: dict[tuple[bool, str], tuple[int, int]] = {}
+        for way in self._plan.ways:
+            if not self._adjacent(way):
+                key = (self._row[way.target] <= self._row[way.source], way.target)
+                ends = (self._row[way.source] + 1, self._row[way.target])
+                low, high = spans.get(key, ends)
+                spans[key] = (min(low, *ends), max(high, *ends))
+        columns: dict[tuple[bool, str], int] = {}
+        used: dict[bool, list[list[tuple[int, int]]]] = {True: [], False: []}
+        for key, (low, high) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
+            side = used[key[0]]
+            free = (number for number, taken in enumerate(side) if all(high < a or b < low for a, b in taken))
+            columns[key] = next(free, len(side))
+            if columns[key] == len(side):
+                side.append([])
+            side[columns[key]].append((low, high))
+        shift = 2 * len(used[False])
+        self._left = {name: left + shift for name, left in self._left.items()}
+        right = max(self._left[name] + self._width[name] for name in self._row)
+        self._end = right + 2 * len(used[True])
+        for way in self._plan.ways:
+            if not self._adjacent(way):
+                back = self._row[way.target] <= self._row[way.source]
+                number = columns[back, way.target]
+                self._lanes[way] = right + 1 + 2 * number if back else shift - 2 - 2 * number
+
+    def _legs(self, way: Way) -> list[tuple[int, Leg]]:
+        """The parts of a way with their channels; channel n lies above row n."""
+        start, end = self._middle(way.source), self._middle(way.target)
+        below = self._row[way.target]
+        lane = self._lanes.get(way)
+        if lane is None:
+            return [(below, Leg(start, end, way.source, way.target))]
+        out = Leg(start, lane, way.source, None, lane)
+        return [(self._row[way.source] + 1, out), (below, Leg(lane, end, None, way.target, lane))]
+
+    def _wire(
+        self, way: Way, boxes: Mapping[str, Box], line: Mapping[tuple[Way, int], int], arrows: Sequence[int]
+    ) -> list[Point]:
+        source, target = boxes[way.source], boxes[way.target]
+        start, end = source.middle, target.middle
+        below = self._row[way.target]
+        top = source.top + (3 if self._tall else 1)
+        into = line[way, below]
+        lane = self._lanes.get(way)
+        if lane is None:
+            return [(start, top), (start, into), (end, into), (end, arrows[below])]
+        out = line[way, self._row[way.source] + 1]
+        return [(start, top), (start, out), (lane, out), (lane, into), (end, into), (end, arrows[below])]
+
+
+def _places(found: list[list[str]], width: Mapping[str, int], ways: Sequence[Way]) -> dict[str, int]:
+    """The left end of each box: near the middle of what it is joined to, beside the others of its row."""
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    row = {name: number for number, names in enumerate(found) for name in names}
+    for way in ways:
+        if row[way.target] == row[way.source] + 1:
+            above.setdefault(way.target, []).append(way.source)
+            below.setdefault(way.source, []).append(way.target)
+    middle = dict.fromkeys(row, 0.0)
+    for rows_, joined in ((found, above), (found[::-1], below), (found, above)):
+        for names in rows_:
+            middle.update(zip(names, _spread(names, middle, width, joined), strict=True))
+    left = {name: round(middle[name]) - width[name] // 2 for name in row}
+    for names in found:  # rounding may have brought two too near
+        for one, other in pairwise(names):
+            left[other] = max(left[other], left[one] + width[one] + _GAP)
+    first = min(left.values())
+    return {name: place - first for name, place in left.items()}
+
+
+def _spread(
+    names: Sequence[str], middle: Mapping[str, float], width: Mapping[str, int], joined: Mapping[str, Sequence[str]]
+) -> list[float]:
+    """Middles of a row as near as can be to those that its steps are joined to, in this order."""
+    places: list[float] = []
+    off: list[float] = []
+    for number, name in enumerate(names):
+        near = [middle[other] for other in joined.get(name, ())]
+        want = sum(near) / len(near) if near else middle[name]
+        if places:
+            want_at_least = places[-1] + (width[names[number - 1]] + width[name]) / 2 + _GAP
+            places.append(max(want, want_at_least))
+        else:
+            places.append(want)
+        if near:
+            off.append(places[-1] - want)
+    shift = sum(off) / len(off) if off else 0.0
+    return [place - shift for place in places]
