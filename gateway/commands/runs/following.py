@@ -30,13 +30,14 @@ def followed(
     while True:
         try:
             for event in client.events(identifier, seen):
+                first = False
+                if event.seq <= seen:
+                    continue
                 if away:
                     lost(False)
                     away, wait = 0.0, _FIRST
-                first = False
-                if event.seq > seen:
-                    seen = event.seq
-                    yield event
+                seen = event.seq
+                yield event
             return
         except Lost:
             if first or away >= patience:
