@@ -53,8 +53,7 @@ def test_events(api: tuple[Api, Client]) -> None:
     server.cuts = [3]
     got = []
     with pytest.raises(Lost):
-        for event in client.events(name):
-            got.append(event.seq)
+        got.extend(event.seq for event in client.events(name))
     assert got == [1, 2, 3]
 
 

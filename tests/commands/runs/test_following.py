@@ -50,9 +50,8 @@ def test_what_comes_again_is_left_out() -> None:
 
 def test_a_gateway_that_stays_away() -> None:
     waits: list[float] = []
-    with Client(Place(f"http://127.0.0.1:{free_port()}", None)) as client:
-        with pytest.raises(Unreached):
-            list(followed(client, "run_1", lambda _: None, quick))
+    with Client(Place(f"http://127.0.0.1:{free_port()}", None)) as client, pytest.raises(Unreached):
+        list(followed(client, "run_1", lambda _: None, quick))
     with served(Tale()) as (api, url), Client(Place(url, None)) as client:
         api.cuts = [1]
         events = followed(client, api.tales[0].id, lambda _: None, waits.append, patience=10)

@@ -34,7 +34,12 @@ def test_a_whole_run() -> None:
     ]
     top = story.scopes[""]
     assert {name: seen.visits for name, seen in top.steps.items()} == {"classify": 1, "answer": 2, "review": 2}
-    assert top.taken == {("classify", "answer"): 1, ("answer", "review"): 2, ("review", "answer"): 1, ("review", "END"): 1}
+    assert top.taken == {
+        ("classify", "answer"): 1,
+        ("answer", "review"): 2,
+        ("review", "answer"): 1,
+        ("review", "END"): 1,
+    }
     assert top.graph
     assert not story.scopes["answer"].graph
     assert story.scopes["answer"].model == "chain:polish"
