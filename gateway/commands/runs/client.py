@@ -88,7 +88,7 @@ class Client:
                     for text in filter(None, map(payload, reader.feed(data).split(b"\n\n"))):
                         if text == b"[DONE]":
                             return
-                        yield _decoded(text, Event)
+                        yield _event(text)
         except httpx.ConnectError as error:
             raise self._nobody(error) from error
         except httpx.TransportError as error:
@@ -142,6 +142,13 @@ def _path(identifier: str) -> str:
 
 def _cause(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _event(text: bytes) -> Event:
+    """An event of a stream. Raises `Lost` where it tells of an error that ends the stream."""
+    if text.startswith(b'{"error"'):
+        raise Lost(_decoded(text, _Error).error.message)
+    return _decoded(text, Event)
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

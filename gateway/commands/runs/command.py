@@ -120,16 +120,16 @@ def cancel(run_id: str, **where: Any) -> None:
 
 def _chosen(client: "Client", model: str | None, last: bool) -> str:
     from gateway.commands.runs.client import Refused  # noqa: PLC0415
-    from gateway.commands.runs.following import next_run  # noqa: PLC0415
+    from gateway.commands.runs.following import newest, next_run  # noqa: PLC0415
 
+    found = newest(client, model)
     if last:
-        newest = client.runs(1, model=model)
-        if not newest:
+        if found is None:
             raise Refused(f"there are no runs{f' of {model}' if model else ''} yet")
-        return newest[0][0].id
+        return found.id
     click.echo(f"waiting for a run{f' of {model}' if model else ''} …", err=True)
     try:
-        return next_run(client, model).id
+        return next_run(client, model, found.id if found is not None else None).id
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -49,16 +49,21 @@ def followed(
         wait = min(wait * 2, _LONGEST)
 
 
-def next_run(client: Client, model: str | None, sleep: Sleep = time.sleep) -> Run:
+def next_run(client: Client, model: str | None, before: str | None, sleep: Sleep = time.sleep) -> Run:
     """The newest run that is under way, else the next one that begins, of `model` where it is given.
 
+    `before` is the run that was the newest one (`newest`): it is not the next one, unless it is still under way.
     Raises `Refused`, `Lost`.
     """
-    before = [run.id for run, _ in client.runs(1, model=model)]
     while True:
         for run, _ in client.runs(1, status="running", model=model):
             return run
-        for run, _ in client.runs(1, model=model):
-            if run.id not in before:
-                return run  # so short that it is over
+        run = newest(client, model)
+        if run is not None and run.id != before:
+            return run  # so short that it is over
         sleep(_POLL)
+
+
+def newest(client: Client, model: str | None) -> Run | None:
+    """The newest run, of `model` where it is given. Raises `Refused`, `Lost`."""
+    return next((run for run, _ in client.runs(1, model=model)), None)

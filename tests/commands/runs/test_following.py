@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.commands.runs.client import Client, Lost, NotFound, Unreached
-from gateway.commands.runs.following import followed, next_run
+from gateway.commands.runs.following import followed, newest, next_run
 from gateway.commands.runs.place import Place
 from gateway.testing import Received, Upstream, Wire
-from tests.commands.runs.api import Api, Tale, served, support
+from tests.commands.runs.api import Tale, served, support
 from tests.servers import free_port
 
 
@@ -85,19 +85,34 @@ class _Waiting:
 
 
 def test_the_next_run() -> None:
-    def begins(api: Api, tale: Tale):
+    def begins(tale: Tale):
         return lambda: api.tales.append(tale)
 
-    with served(support(1)) as (api, url), Client(Place(url, None)) as client:
-        other, short, running = Tale(2, "chain:x"), support(3), Tale(4)
-        wait = _Waiting(quick_, begins(api, other), begins(api, short))
-        assert next_run(client, "graph:support", wait).id == short.id
-        assert next_run(client, None, wait).id == other.id
-        wait = _Waiting(begins(api, running))
-        assert next_run(client, "graph:support", wait).id == running.id
+    def known(model: str | None) -> str | None:
+        run = newest(client, model)
+        return run.id if run is not None else None
+
     with served() as (api, url), Client(Place(url, None)) as client:
-        assert next_run(client, None, _Waiting(begins(api, support(1)))).id == api.tales[0].id
+        assert next_run(client, None, known(None), _Waiting(begins(support(1)))).id == api.tales[0].id
+        other, short, running = Tale(2, "chain:x"), support(3), Tale(4)
+        wait = _Waiting(lambda: None, begins(other), begins(short))
+        assert next_run(client, "graph:support", known("graph:support"), wait).id == short.id
+        assert next_run(client, None, known(None), wait).id == other.id
+        wait = _Waiting(begins(running))
+        assert next_run(client, "graph:support", known("graph:support"), wait).id == running.id
 
 
-def quick_() -> None:
-    """Nothing."""
+def test_an_error_that_ends_the_stream_is_tried_again() -> None:
+    async def script(request: Received, wire: Wire) -> None:
+        if request.path.endswith("after=0"):
+            await wire.stream([_ONE, b'data: {"error":{"message":"The database is away.","type":"x"}}\n\n'])
+        else:
+            await wire.stream([b'id: 2\ndata: {"seq":2,"at":1,"type":"y"}\n\n', b": ping\n\n", b"data: [DONE]\n\n"])
+
+    with Upstream(script) as upstream, Client(Place(upstream.url.removesuffix("/v1"), None)) as client:
+        said: list[bool] = []
+        assert [event.type for event in followed(client, "run_1", said.append, quick)] == ["x", "y"]
+        assert said == [True, False]
+
+
+_ONE = b'id: 1\ndata: {"seq":1,"at":1,"type":"x"}\n\n'

@@ -1,0 +1,148 @@
+"""`make demo`: a worked example, served with a database of its own and asked a few questions, while its runs are shown.
+
+It is what one would do by hand, `gateway serve` in one terminal, a client in another and `gateway runs watch` in a third,
+and needs neither a key nor a free port that is known.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+
+import click
+import httpx
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from gateway.commands.runs.client import Client, Lost, Refused
+from gateway.commands.runs.following import newest, next_run
+from gateway.commands.runs.place import Place
+from gateway.commands.runs.shown import listed
+from gateway.commands.runs.watch import say, watch
+from gateway.config.load import read
+from gateway.config.schema import Config
+
+FOLDER = Path("config/examples")
+_PACE = {"first_token": "300ms", "pace": "25ms"}
+"""How slowly the mock speaks, so that one can see it."""
+_START = 30.0
+"""Seconds that the gateway may take to start."""
+
+
+class Ask(NamedTuple):
+    """A question to a model; `inputs` are a chain's, `conversation` is that which remembers it."""
+
+    model: str
+    text: str
+    inputs: Mapping[str, Any] = {}
+    conversation: str | None = None
+
+
+ASKS: Mapping[str, Sequence[Ask]] = {
+    "research": [Ask("graph:research", "How did it begin?")],
+    "triage": [Ask("desk", "I want to return this."), Ask("desk", "This is terrible!")],
+    "panel": [Ask("chain:panel", "Will it work?"), Ask("chain:vote", "Will it?")],
+    "summarise": [Ask("chain:summarise", "", {"docs": ["One text.", "Another.", "A third."]})],
+}
+"""What each example is asked; any other one is said hello to."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("example", default="research")
+def main(example: str) -> None:
+    """Serve EXAMPLE of config/examples for a while, ask it a few questions, and show its runs."""
+    path = FOLDER / f"{example}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in FOLDER.glob("*.yaml")))
+        raise click.ClickException(f"there is no {path}; there are: {known or 'none here'}")
+    console = Console(highlight=False, markup=False, emoji=False)
+    try:
+        with TemporaryDirectory(prefix="gateway-demo-") as folder:
+            config = _written(path, Path(folder))
+            with _serving(Path(folder)) as url, Client(Place(url, None)) as client:
+                _show(client, url, config, ASKS.get(example) or [_hello(config)], console)
+    except (Refused, Lost) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _written(example: Path, folder: Path) -> Config:
+    """The example as it is served here: on any free port, with what is kept in `folder`, and at a pace to look at."""
+    document = yaml.safe_load(example.read_text())
+    document["server"] = {"host": "127.0.0.1", "port": 0}
+    document["database"] = f"sqlite:///{folder / 'demo.db'}"
+    document["runs"] = {"keep": True}
+    for provider in document["providers"].values():
+        if provider.get("type") == "mock":
+            provider.update(_PACE)
+    path = folder / "gateway.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return read(path)
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """The root of the URL of a gateway that serves the file in `folder`, until the block is left."""
+    log = folder / "log"
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(folder / "gateway.yaml")]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:  # noqa: S603 (our own)
+        try:
+            yield _listening(process, log)
+        finally:
+            process.terminate()
+
+
+def _listening(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Where it listens, as its log says once it does."""
+    until = monotonic() + _START
+    while monotonic() < until and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if line.startswith(_SERVING):
+                return line.removeprefix(_SERVING)
+        sleep(0.05)
+    raise Refused(f"the gateway did not start:\n{log.read_text()}")
+
+
+_SERVING = "serving on "
+
+
+def _show(client: Client, url: str, config: Config, asks: Sequence[Ask], console: Console) -> None:
+    for ask in asks:
+        say(console, Text(f"\n> {ask.model}: {ask.text}", style="bold"))
+        last = newest(client, None)
+        asking = threading.Thread(target=_ask, args=(url, ask), daemon=True)
+        asking.start()
+        run = next_run(client, None, last.id if last is not None else None, lambda _: sleep(0.02))
+        watch(client, run.id, console, config)
+        asking.join()
+    say(console, Text("\n> gateway runs list", style="bold"))
+    for line in listed([run for run, _ in client.runs(20)], console.width if console.is_terminal else None):
+        say(console, line)
+
+
+def _ask(url: str, ask: Ask) -> None:
+    """Ask as any client does; what is answered is seen in the run."""
+    body = {"model": ask.model, "messages": [{"role": "user", "content": ask.text}], "stream": True}
+    headers = {"x-gateway-conversation-id": ask.conversation} if ask.conversation else {}
+    more = {"inputs": ask.inputs} if ask.inputs else {}
+    httpx.post(f"{url}/v1/chat/completions", json=body | more, headers=headers, timeout=60, trust_env=False)
+
+
+def _hello(config: Config) -> Ask:
+    """For an example of which nothing is known."""
+    names = [*(f"graph:{name}" for name in config.graphs), *(f"chain:{name}" for name in config.chains)]
+    if not names:
+        raise Refused(f"there is neither a chain nor a graph in it: {json.dumps(list(config.models))}")
+    return Ask(names[0], "Hello?")
+
+
+if __name__ == "__main__":
+    main()
