@@ -1,7 +1,6 @@
 """`make demo`: a worked example, served with a database of its own and asked a few questions, while its runs are shown.
 
-It is what one would do by hand, `gateway serve` in one terminal, a client in another and `gateway runs watch` in a third,
-and needs neither a key nor a free port that is known.
+By hand: `gateway serve` in one terminal, a client in another, `gateway runs watch` in a third. It needs no key.
 """
 
 import json

@@ -58,9 +58,9 @@ def next_run(client: Client, model: str | None, before: str | None, sleep: Sleep
     while True:
         for run, _ in client.runs(1, status="running", model=model):
             return run
-        run = newest(client, model)
-        if run is not None and run.id != before:
-            return run  # so short that it is over
+        last = newest(client, model)
+        if last is not None and last.id != before:
+            return last  # so short that it is over
         sleep(_POLL)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from gateway.commands.runs.lanes import lanes
 from gateway.commands.runs.plan import Plan, Way
 from gateway.commands.runs.ranks import rows
 from gateway.commands.runs.tracks import Leg, lines
@@ -111,32 +112,13 @@ class _Drawing:
         return self._row[way.target] == self._row[way.source] + 1
 
     def _lay_lanes(self) -> None:
-        """Ways that go back get a lane to the right of all boxes, those that skip rows one to the left."""
-        spans: dict[tuple[bool, str], tuple[int, int]] = {}
-        for way in self._plan.ways:
-            if not self._adjacent(way):
-                key = (self._row[way.target] <= self._row[way.source], way.target)
-                ends = (self._row[way.source] + 1, self._row[way.target])
-                low, high = spans.get(key, ends)
-                spans[key] = (min(low, *ends), max(high, *ends))
-        columns: dict[tuple[bool, str], int] = {}
-        used: dict[bool, list[list[tuple[int, int]]]] = {True: [], False: []}
-        for key, (low, high) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
-            side = used[key[0]]
-            free = (number for number, taken in enumerate(side) if all(high < a or b < low for a, b in taken))
-            columns[key] = next(free, len(side))
-            if columns[key] == len(side):
-                side.append([])
-            side[columns[key]].append((low, high))
-        shift = 2 * len(used[False])
-        self._left = {name: left + shift for name, left in self._left.items()}
-        right = max(self._left[name] + self._width[name] for name in self._row)
-        self._end = right + 2 * len(used[True])
-        for way in self._plan.ways:
-            if not self._adjacent(way):
-                back = self._row[way.target] <= self._row[way.source]
-                number = columns[back, way.target]
-                self._lanes[way] = right + 1 + 2 * number if back else shift - 2 - 2 * number
+        """Find a lane for each way that does not lead to the next row, and move all so that the first column is 0."""
+        ends = [(self._left[row[0]], self._left[row[-1]] + self._width[row[-1]]) for row in self._rows]
+        self._lanes = lanes([way for way in self._plan.ways if not self._adjacent(way)], self._row, ends)
+        first = min(*(low for low, _ in ends), *self._lanes.values(), 0)
+        self._left = {name: left - first for name, left in self._left.items()}
+        self._lanes = {way: column - first for way, column in self._lanes.items()}
+        self._end = max(*(high for _, high in ends), *(column + 1 for column in self._lanes.values()), 0) - first
 
     def _legs(self, way: Way) -> list[tuple[int, Leg]]:
         """The parts of a way with their channels; channel n lies above row n."""
@@ -145,8 +127,9 @@ class _Drawing:
         lane = self._lanes.get(way)
         if lane is None:
             return [(below, Leg(start, end, way.source, way.target))]
-        out = Leg(start, lane, way.source, None, lane)
-        return [(self._row[way.source] + 1, out), (below, Leg(lane, end, None, way.target, lane))]
+        back = below <= self._row[way.source]
+        out, into = Leg(start, lane, way.source, None, back), Leg(lane, end, None, way.target, back)
+        return [(self._row[way.source] + 1, out), (below, into)]
 
     def _wire(
         self, way: Way, boxes: Mapping[str, Box], line: Mapping[tuple[Way, int], int], arrows: Sequence[int]

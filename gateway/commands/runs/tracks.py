@@ -12,14 +12,14 @@ class Leg(NamedTuple):
     """The part of a way that lies in one channel: from the column `start` to the column `end`.
 
     `above` is the step that it comes down from, `below` the one that it leads into; None: it comes from a lane, or
-    leads to one. `lane` is the column of that.
+    leads to one. `back` says that this lane leads up again.
     """
 
     start: int
     end: int
     above: str | None
     below: str | None
-    lane: int | None = None
+    back: bool = False
 
 
 class _Net:
@@ -30,10 +30,9 @@ class _Net:
 
     def add(self, leg: Leg) -> None:
         self.columns |= {leg.start, leg.end}
-        if leg.above is not None:
-            self.tops.add(leg.start)
-        if leg.below is not None:
-            self.bottoms.add(leg.end)
+        # A lane that leads up leaves where others come down, and comes to where others leave.
+        (self.tops if leg.above is not None or not leg.back else self.bottoms).add(leg.start)
+        (self.bottoms if leg.below is not None or not leg.back else self.tops).add(leg.end)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -74,7 +73,7 @@ def _keys(legs: Sequence[Leg]) -> list[object]:
         elif leg.below is not None:
             keys.append(("into", leg.below))
         else:
-            keys.append(("lane", leg.lane))
+            keys.append(("lane", leg.end))
     return keys
 
 

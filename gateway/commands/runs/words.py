@@ -47,22 +47,28 @@ def _escaped(sign: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """What a step got or brought: a text as it is, all else as JSON; of a request, what its last message says."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict) and isinstance(value.get("messages"), list) and value["messages"]:
-        last = value["messages"][-1]
-        if isinstance(last, dict) and isinstance(last.get("content"), str):
-            return clean(last["content"])
-    return clean(json.dumps(value, ensure_ascii=False))
+    """What a step got or brought: a text as it is, all else as JSON; of messages, what the last one says."""
+    said = _said(value)
+    return clean(said if said is not None else json.dumps(value, ensure_ascii=False))
 
 
 def short(value: Any, room: int) -> str:
-    """The same on one line, of so many cells at most, in quotes where it is a text."""
+    """The same on one line, of so many cells at most, in quotes where it is a text; empty for None."""
     if value is None:
         return ""
     line = " ".join(text_of(value)[: 4 * room + 4].split())
-    return fitted(f'"{line}"' if isinstance(value, str) else line, room)
+    return fitted(line if _said(value) is None else f'"{line}"', room)
+
+
+def _said(value: Any) -> str | None:
+    """The text that a value is or holds; None: it is something else."""
+    if isinstance(value, str):
+        return value
+    messages = value.get("messages") if isinstance(value, dict) else value
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict) and "role" in messages[-1]:
+        content = messages[-1].get("content")
+        return content if isinstance(content, str) else None
+    return None
 
 
 def fitted(text: str, room: int) -> str:

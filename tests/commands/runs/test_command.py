@@ -101,7 +101,10 @@ def test_show_in_full(api: tuple[Api, str]) -> None:
     server, url = api
     long = "word " * 100 + "\nlast line"
     server.tales.append(
-        Tale(4, input=long).node("a", input={"messages": [{"content": long}]}).done("a", long).ends(long)
+        Tale(4, input=long)
+        .node("a", input={"messages": [{"role": "user", "content": long}]})
+        .done("a", long)
+        .ends(long)
     )
     brief = run("runs", "show", server.tales[-1].id, "--url", url).output
     assert "last line" not in brief.rpartition("\n\n")[0]

@@ -75,12 +75,12 @@ graph:support  ● running  1.6 s  62 tok…
 "How do I return this?"
 
   ✓ classify     320 ms
-            ┣━━━━━━━━━━━━━┓
-            ▼             ┃
-   ◐ answer  200 ms ×2    ┃
-            ▼             ┃
-   ✓ review     250 ms    ┃
-            ┗━━━━━━━━━━━━━┛
+            ┣━━━━━━━━━━━━┓
+            ▼            ┃
+   ◐ answer  200 ms ×2   ┃
+            ▼            ┃
+   ✓ review     250 ms   ┃
+            ┗━━━━━━━━━━━━┛
 
 ✓ classify  model fast    320 ms  12  "…
 ✓ answer    chain:polish  910 ms  41  "…

@@ -36,10 +36,12 @@ def test_what_a_terminal_would_take_for_commands_is_shown() -> None:
 def test_texts_of_values() -> None:
     assert text_of("hi\x1b") == "hi\\x1b"
     assert text_of({"a": [1, "ü"]}) == '{"a": [1, "ü"]}'
-    assert text_of({"messages": [{"role": "user", "content": "first"}, {"role": "user", "content": "last"}]}) == "last"
+    messages = [{"role": "user", "content": "first"}, {"role": "user", "content": "last"}]
+    assert text_of({"messages": messages}) == text_of(messages) == "last"
     assert text_of({"messages": []}) == '{"messages": []}'
-    assert text_of({"messages": ["x"]}) == '{"messages": ["x"]}'
-    assert text_of({"messages": [{"content": [{"type": "text"}]}]}).startswith('{"messages"')
+    assert text_of(["x"]) == '["x"]'
+    assert text_of([{"content": "found"}]) == '[{"content": "found"}]'
+    assert text_of([{"role": "user", "content": [{"type": "text"}]}]).startswith('[{"role"')
 
 
 def test_short_ones() -> None:
@@ -47,6 +49,9 @@ def test_short_ones() -> None:
     assert short("two\n  lines", 20) == '"two lines"'
     assert short("a long text that goes on", 10) == '"a long t…'
     assert short({"a": 1}, 10) == '{"a": 1}'
+    assert short([{"role": "user", "content": "hi"}], 10) == '"hi"'
+    assert short(True, 10) == "true"
+    assert short(12, 10) == "12"
     assert short("x" * 10_000_000, 8) == '"xxxxxx…'
     assert fitted("漢字漢字", 5) == "漢字…"
     assert fitted("漢字", 4) == "漢字"
