@@ -1,12 +1,15 @@
 """The command line of `gateway runs`."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.commands.options import config, tell
 from gateway.config.problems import ConfigError
 
 if TYPE_CHECKING:  # the other commands need none of it: each is imported where it is used
@@ -15,7 +18,6 @@ if TYPE_CHECKING:  # the other commands need none of it: each is imported where 
     from gateway.commands.runs.client import Client
     from gateway.commands.runs.place import Place
 
-_DEFAULT = "config/gateway.yaml"
 _STATUSES = click.Choice(["running", "completed", "failed", "cancelled"])
 
 Command = Callable[..., None]
@@ -24,12 +26,7 @@ Command = Callable[..., None]
 def _reaching(command: Command) -> Command:
     """The options that say which gateway is asked."""
     options = (
-        click.option(
-            "--config",
-            "path",
-            default=lambda: os.environ.get("GATEWAY_CONFIG") or _DEFAULT,
-            help=f"The gateway's file, if it is here; else $GATEWAY_CONFIG, else {_DEFAULT}.",
-        ),
+        config,
         click.option("--url", help="The gateway; else $GATEWAY_URL, else where its file says."),
         click.option("--key", help="The key to call with; else $GATEWAY_KEY, else the first of the file."),
     )
@@ -142,14 +139,14 @@ def _client(path: str, url: str | None, key: str | None) -> Iterator[tuple["Clie
     from gateway.commands.runs.client import Client, Lost, Refused  # noqa: PLC0415
     from gateway.commands.runs.place import place  # noqa: PLC0415
 
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not be able to write all that models say
+        sys.stdout.reconfigure(errors="replace")
     try:
         found = place(path, url, key, os.environ)
         with Client(found) as client:
             yield client, found, Console(highlight=False, markup=False, emoji=False)
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem if problem.file else problem._replace(file=path), err=True)
-        raise SystemExit(1) from error
+        tell(error, path)
     except (Refused, ValueError) as error:
         raise click.ClickException(str(error)) from error
     except Lost as error:

@@ -16,7 +16,8 @@ _SHORT = 100
 
 def listed(runs: Sequence[Run], width: int | None) -> list[Text]:
     """Runs, one a line."""
-    titles = head("RUN", "MODEL", "STATUS", "STARTED", "TOOK", "STEPS", "TOKENS", "ERROR")
+    failed = any(run.error is not None for run in runs)
+    titles = head("RUN", "MODEL", "STATUS", "STARTED", "TOOK", "STEPS", "TOKENS", "ERROR" if failed else "")
     return aligned([titles, *map(_row, runs)], width, right=(4, 5, 6))
 
 

@@ -306,3 +306,11 @@ def test_list_and_show_keep_to_a_terminals_width(api: tuple[Api, str]) -> None:
         lines = CODES.sub("", shown).replace("\r", "").splitlines()
         assert all(len(line) <= 40 for line in lines if "→" not in line)
         assert sum(line.endswith("…") for line in lines) > 2
+
+
+def test_a_terminal_of_few_signs(api: tuple[Api, str]) -> None:
+    server, url = api
+    command = process("watch", server.tales[0].id, "--url", url)
+    shown = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, timeout=60)
+    assert shown.returncode == 0
+    assert b"classify ? answer" in shown.stdout
