@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from gateway.commands.runs.lanes import lanes
+from gateway.commands.runs.overlap import Point, clear
 from gateway.commands.runs.plan import Plan, Way
 from gateway.commands.runs.ranks import rows
 from gateway.commands.runs.tracks import Leg, lines
@@ -18,11 +19,11 @@ DETAIL = 11
 """The cells that stand beside a name for its time and visits."""
 _SIZES = ((True, 24), (True, 14), (False, 24), (False, 14), (False, 8), (False, 4))
 """What is tried, until the drawing is narrow enough: details or none, and the cells that a name may take."""
+_SLANTS = (0, 2, -2, 5, -5, 8, -8, 11, -11)
+"""By how many cells rows are moved against the one above, until no line is in the way of another."""
 _GAP = 3
 EDGE = 6
 """The cells of a box beside the name and the details: its borders, spaces and mark."""
-
-Point = tuple[int, int]
 
 
 class Box(NamedTuple):
@@ -52,19 +53,22 @@ class Layout(NamedTuple):
 
 
 def laid_out(plan: Plan, width: int, *, tall: bool) -> Layout | None:
-    """The drawing of a plan in so many cells; None where it is too large to be drawn."""
+    """The drawing of a plan in so many cells; None where it is too large, or too tangled, to be read."""
     if not 0 < len(plan.steps) <= MOST:
         return None
     found = rows(plan)
     for details, most in _SIZES:
-        layout = _Drawing(plan, found, details=details, most=most, tall=tall).layout()
-        if layout.width <= width:
-            return layout
+        for slant in _SLANTS:
+            layout = _Drawing(plan, found, details=details, most=most, tall=tall, slant=slant).layout()
+            if layout.width > width:
+                break
+            if clear(layout.wires):
+                return layout
     return None
 
 
 class _Drawing:
-    def __init__(self, plan: Plan, found: list[list[str]], *, details: bool, most: int, tall: bool) -> None:
+    def __init__(self, plan: Plan, found: list[list[str]], *, details: bool, most: int, tall: bool, slant: int) -> None:
         self._plan = plan
         self._rows = found
         self._details = details
@@ -74,7 +78,8 @@ class _Drawing:
         # An odd number of cells has one in the middle.
         more = {name: DETAIL if details and name != END else 0 for name in self._row}
         self._width = {name: room + EDGE + more[name] | 1 for name, room in self._room.items()}
-        self._left = _places(found, self._width, plan.ways)
+        places = _places(found, self._width, plan.ways)
+        self._left = {name: left + slant * self._row[name] for name, left in places.items()}
         self._lanes: dict[Way, int] = {}
         self._end = 0
 

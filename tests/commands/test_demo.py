@@ -1,0 +1,56 @@
+"""`make demo`: each example shows a run, and ends by itself."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.commands.demo import ASKS, FOLDER
+from tests.commands.runs.test_command import CODES, in_terminal
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.stem for path in (ROOT / FOLDER).glob("*.yaml"))
+COMMAND = [sys.executable, "-m", "gateway.commands.demo"]
+
+
+def test_every_example_has_its_questions() -> None:
+    assert set(EXAMPLES) <= set(ASKS)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_in_a_pipe(example: str) -> None:
+    began = time.monotonic()
+    done = subprocess.run([*COMMAND, example], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - began < 20
+    assert done.stdout.count("\n> ") == len(ASKS[example]) + 1
+    assert done.stdout.count(" run started: ") == done.stdout.count(" run completed in ") == len(ASKS[example])
+    assert done.stdout.partition("> gateway runs list\n")[2].count(" ✓ completed ") == len(ASKS[example])
+
+
+def test_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown, status = in_terminal([*COMMAND, "research"])
+    assert status == 0
+    plain = CODES.sub("", shown)
+    assert "┃ ◐ write" in plain.translate(str.maketrans("◓◑◒", "◐◐◐"))
+    assert "│ ✓ END │" in plain
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, "none"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: there is no {FOLDER}/none.yaml; there are: ")
+
+
+def test_an_example_that_does_not_start(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    (folder / "bad.yaml").write_text("providers: {mock: {type: mock}}\nchains: {a: {type: simple, model: none}}\n")
+    done = subprocess.run([*COMMAND, "bad"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "the gateway did not start:" in done.stderr
+    assert "chains.a.model" in done.stderr
+    assert "Traceback" not in done.stderr
