@@ -3,7 +3,6 @@
 By hand: `gateway serve` in one terminal, a client in another, `gateway runs watch` in a third. It needs no key.
 """
 
-import json
 import subprocess
 import sys
 import threading
@@ -45,6 +44,14 @@ class Ask(NamedTuple):
 
 
 ASKS: Mapping[str, Sequence[Ask]] = {
+    "support": [
+        Ask("support", "I am Ada. Where is my order 4711?", conversation="ada"),
+        Ask("support", "How long will it take?", conversation="ada"),
+        Ask("support", "My lamp is broken.", conversation="ada"),
+        Ask("support", "It is late again!", conversation="ada"),
+    ],
+    "agent": [Ask("helper", "I want my money back."), Ask("helper", "Are you open on Saturday?")],
+    "langgraph": [Ask("weather", "How is the weather in Oslo?")],
     "research": [Ask("graph:research", "How did it begin?")],
     "triage": [Ask("desk", "I want to return this."), Ask("desk", "This is terrible!")],
     "panel": [Ask("chain:panel", "Will it work?"), Ask("chain:vote", "Will it?")],
@@ -79,8 +86,8 @@ def _written(example: Path, folder: Path) -> Config:
     document["server"] = {"host": "127.0.0.1", "port": 0}
     document["database"] = f"sqlite:///{folder / 'demo.db'}"
     document["runs"] = {"keep": True}
-    for provider in document["providers"].values():
-        if provider.get("type") == "mock":
+    for name, provider in document.get("providers", {}).items():
+        if provider.get("type", name) == "mock":
             provider.update(_PACE)
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
@@ -117,9 +124,9 @@ def _show(client: Client, url: str, config: Config, asks: Sequence[Ask], console
     for ask in asks:
         say(console, Text(f"\n> {ask.model}: {ask.text}", style="bold"))
         last = newest(client, None)
-        asking = threading.Thread(target=_ask, args=(url, ask), daemon=True)
+        asking = _Asking(url, ask)
         asking.start()
-        run = next_run(client, None, last.id if last is not None else None, lambda _: sleep(0.02))
+        run = next_run(client, None, last.id if last is not None else None, asking.wait)
         watch(client, run.id, console, config)
         asking.join()
     say(console, Text("\n> gateway runs list", style="bold"))
@@ -127,19 +134,42 @@ def _show(client: Client, url: str, config: Config, asks: Sequence[Ask], console
         say(console, line)
 
 
-def _ask(url: str, ask: Ask) -> None:
-    """Ask as any client does; what is answered is seen in the run."""
-    body = {"model": ask.model, "messages": [{"role": "user", "content": ask.text}], "stream": True}
-    headers = {"x-gateway-conversation-id": ask.conversation} if ask.conversation else {}
-    more = {"inputs": ask.inputs} if ask.inputs else {}
-    httpx.post(f"{url}/v1/chat/completions", json=body | more, headers=headers, timeout=60, trust_env=False)
+class _Asking(threading.Thread):
+    """Asks as any client does; what is answered is seen in the run."""
+
+    def __init__(self, url: str, ask: Ask) -> None:
+        super().__init__(daemon=True)
+        self._url = url
+        self._asked = ask
+        self._refused = ""
+
+    def run(self) -> None:
+        """Ask, and note where that begins no run."""
+        ask = self._asked
+        body: dict[str, Any] = {"model": ask.model, "messages": [{"role": "user", "content": ask.text}], "stream": True}
+        body |= {"inputs": ask.inputs} if ask.inputs else {}
+        headers = {"x-gateway-conversation-id": ask.conversation} if ask.conversation else {}
+        url = f"{self._url}/v1/chat/completions"
+        try:
+            answer = httpx.post(url, json=body, headers=headers, timeout=60, trust_env=False)
+        except httpx.HTTPError as error:
+            self._refused = str(error) or type(error).__name__
+        else:
+            if "x-gateway-run-id" not in answer.headers:
+                self._refused = answer.text
+
+    def wait(self, _: float) -> None:
+        """Wait a little. Raises `Refused` where no run will come."""
+        if self._refused:
+            raise Refused(f"{self._asked.model} does not answer: {self._refused}")
+        sleep(0.02)
 
 
 def _hello(config: Config) -> Ask:
     """For an example of which nothing is known."""
     names = [*(f"graph:{name}" for name in config.graphs), *(f"chain:{name}" for name in config.chains)]
     if not names:
-        raise Refused(f"there is neither a chain nor a graph in it: {json.dumps(list(config.models))}")
+        raise Refused("there is neither a chain nor a graph in it")
     return Ask(names[0], "Hello?")
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.build import LOCAL_KEY, LOOPBACK
 from gateway.commands.greeting import address
+from gateway.commands.options import DEFAULT
 from gateway.config.load import read
 from gateway.config.problems import ConfigError
 from gateway.config.schema import Config, Server
@@ -55,11 +56,12 @@ def _root(url: str) -> str:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no URL of a gateway; one is http://127.0.0.1:8080")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
+    host = parts.netloc.rpartition("@")[2]  # a key goes into no URL: URLs are shown
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/').removesuffix('/v1')}"
 
 
 def _config(path: str, environment: Mapping[str, str], *, needed: bool) -> Config | None:
-    if not Path(path).is_file():
+    if not Path(path).is_file() and (path == DEFAULT or not needed):
         return None
     try:
         return read(path, environment)

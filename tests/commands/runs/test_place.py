@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.commands.options import DEFAULT
 from gateway.commands.runs.place import place
 from gateway.config.problems import ConfigError
 from tests.test_cli import written
@@ -13,8 +14,9 @@ HERE = "server: {host: 0.0.0.0, port: 9000}\nauth: {keys: [{name: a, sha256: SHA
 NONE: Mapping[str, str] = {}
 
 
-def test_without_a_file_it_is_where_make_run_serves(tmp_path: Path) -> None:
-    found = place(str(tmp_path / "none.yaml"), None, None, NONE)
+def test_without_a_file_it_is_where_make_run_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = place(DEFAULT, None, None, NONE)
     assert (found.url, found.key, found.config) == ("http://127.0.0.1:8080", "sk-local", None)
 
 
@@ -47,6 +49,14 @@ def test_a_file_that_is_needed_must_be_good(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         place(path, None, None, NONE)
     assert place(path, "http://127.0.0.1:1", None, NONE).config is None
+    missing = str(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        place(missing, None, None, NONE)
+    assert place(missing, "http://127.0.0.1:1", None, NONE).key == "sk-local"
+
+
+def test_what_a_url_holds_beside_the_address_is_left_out(tmp_path: Path) -> None:
+    assert place("none.yaml", "http://me:secret@127.0.0.1:7/v1", None, NONE).url == "http://127.0.0.1:7"
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http:///v1", "http://[::1"])
