@@ -22,8 +22,8 @@ from rich.text import Text
 from gateway.commands.runs.client import Client, Lost, Refused
 from gateway.commands.runs.following import newest, next_run
 from gateway.commands.runs.place import Place
-from gateway.commands.runs.shown import listed
-from gateway.commands.runs.watch import say, watch
+from gateway.commands.runs.shown import listed, say
+from gateway.commands.runs.watch import watch
 from gateway.config.load import read
 from gateway.config.schema import Config
 

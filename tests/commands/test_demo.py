@@ -1,5 +1,6 @@
 """`make demo`: each example shows a run, and ends by itself."""
 
+import re
 import subprocess
 import sys
 import time
@@ -31,7 +32,7 @@ def test_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown, status = in_terminal([*COMMAND, "research"])
     assert status == 0
     plain = CODES.sub("", shown)
-    assert "┃ ◐ write" in plain.translate(str.maketrans("◓◑◒", "◐◐◐"))
+    assert re.search("┃ [◐◓◑◒] ", plain)  # a step at work
     assert "│ ✓ END │" in plain
 
 

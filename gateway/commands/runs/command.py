@@ -48,7 +48,7 @@ def runs() -> None:
 @_reaching
 def list_(limit: int, status: str | None, model: str | None, as_json: bool, **where: Any) -> None:
     """List the newest runs."""
-    from gateway.commands.runs.shown import listed  # noqa: PLC0415
+    from gateway.commands.runs.shown import listed, say  # noqa: PLC0415
 
     with _client(**where) as (client, _, console):
         found = client.runs(limit, status, model)
@@ -59,7 +59,7 @@ def list_(limit: int, status: str | None, model: str | None, as_json: bool, **wh
             click.echo("no runs", err=True)
             return
         for line in listed([run for run, _ in found], console.width if console.is_terminal else None):
-            _say(console, line)
+            say(console, line)
 
 
 @runs.command()
@@ -69,7 +69,7 @@ def list_(limit: int, status: str | None, model: str | None, as_json: bool, **wh
 @_reaching
 def show(run_id: str, full: bool, as_json: bool, **where: Any) -> None:
     """Show a run: its steps, times, tokens, the edges that it took, its answer."""
-    from gateway.commands.runs.shown import shown  # noqa: PLC0415
+    from gateway.commands.runs.shown import say, shown  # noqa: PLC0415
 
     with _client(**where) as (client, _, console):
         run, source = client.run(run_id)
@@ -77,7 +77,7 @@ def show(run_id: str, full: bool, as_json: bool, **where: Any) -> None:
             _json(source)
             return
         for line in shown(run, console.width if console.is_terminal else None, full=full):
-            _say(console, line)
+            say(console, line)
 
 
 @runs.command()
@@ -157,7 +157,3 @@ def _json(source: bytes) -> None:
     import msgspec  # noqa: PLC0415
 
     click.echo(msgspec.json.format(source, indent=2))
-
-
-def _say(console: "Console", line: Any) -> None:
-    console.print(line, soft_wrap=True)

@@ -63,6 +63,8 @@ class Frames:
     def _drawings(self, story: Story, width: int, height: int, now: float) -> Iterator[list[Text]]:
         """The run's own drawing, and those of the graphs within it, as long as there is room."""
         for path, scope in story.scopes.items():
+            if height <= 0:
+                return
             if path and not scope.graph:
                 continue
             what = self._plan(scope)

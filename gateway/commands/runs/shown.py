@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from gateway.commands.runs.records import Run, Usage
@@ -14,6 +15,11 @@ from gateway.commands.runs.words import COLOURS, MARKS, clean, short, text_of, t
 _SHORT = 100
 
 
+def say(console: Console, line: Text) -> None:
+    """Print a line as it is: what is too long is the terminal's to break."""
+    console.print(line, soft_wrap=True)
+
+
 def listed(runs: Sequence[Run], width: int | None) -> list[Text]:
     """Runs, one a line."""
     failed = any(run.error is not None for run in runs)
@@ -22,17 +28,11 @@ def listed(runs: Sequence[Run], width: int | None) -> list[Text]:
 
 
 def story_of(run: Run) -> Story:
-    """What a run's events come to; what the run itself says wins."""
+    """What a run and its events come to."""
     story = Story()
     for event in run.events:
         story.feed(event)
-    story.model = run.model or story.model
-    story.status = _status(run.status) or story.status
-    story.ms = run.duration_ms if run.duration_ms is not None else story.ms
-    for name in ("usage", "input", "output", "error"):
-        value = getattr(run, name)
-        if value is not None:
-            setattr(story, name, value)
+    story.settle(run)
     return story
 
 

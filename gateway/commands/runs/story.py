@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from gateway.commands.runs.records import Event, Failure, Usage
+from gateway.commands.runs.records import Event, Failure, Run, Usage
 
 Status = Literal["running", "completed", "failed", "cancelled"]
 _ENDINGS: dict[str, Status] = {"completed": "completed", "failed": "failed", "cancelled": "cancelled"}
@@ -131,6 +131,17 @@ class Story:
                 return False
         return True
 
+    def settle(self, run: Run) -> None:
+        """Take in what is said of the run as a whole, which its events may have no end of."""
+        self.model = self.scopes[""].model = run.model or self.model
+        for name in ("usage", "input", "output", "error"):
+            value = getattr(run, name)
+            if value is not None:
+                setattr(self, name, value)
+        self.ms = run.duration_ms if run.duration_ms is not None else self.ms
+        if run.status in _ENDINGS:
+            self._end(_ENDINGS[run.status])
+
     @property
     def over(self) -> bool:
         """Whether the run has ended."""
@@ -209,9 +220,13 @@ class Story:
                 seen.last.edges.append(event)
 
     def _over(self, event: Event, status: Status) -> None:
-        self.status = status
         self.ms, self.usage, self.output, self.error = event.ms, event.usage, event.output, event.error
+        self._end(status)
+
+    def _end(self, status: Status) -> None:
+        """The run is over: of what is not told of any more, nothing came to its end."""
+        self.status = status
         for scope in self.scopes.values():
             for seen in scope.steps.values():
-                while seen.running:  # what is not told of any more did not come to its end
+                while seen.running:
                     seen.running.popleft().status = "cancelled"

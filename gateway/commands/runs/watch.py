@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,6 +11,7 @@ from gateway.commands.runs.client import Client
 from gateway.commands.runs.following import followed
 from gateway.commands.runs.frame import Frames
 from gateway.commands.runs.lines import Lines
+from gateway.commands.runs.shown import ending, headline, say
 from gateway.commands.runs.story import Story
 from gateway.config.schema import Config
 
@@ -19,13 +19,11 @@ _PICTURES = 10
 """A second."""
 _LOST = "the connection is lost; trying again …"
 
-Clock = Callable[[], float]
 
-
-def watch(client: Client, identifier: str, console: Console, config: Config | None, clock: Clock = time.time) -> Story:
+def watch(client: Client, identifier: str, console: Console, config: Config | None) -> Story:
     """Show a run until it ends: drawn in a terminal, else a line for each event. Raises `Refused`, `Lost`."""
     if console.is_terminal and not console.is_dumb_terminal:
-        return _drawn(client, identifier, console, config, clock)
+        return _drawn(client, identifier, console, config)
     return _told(client, identifier, console)
 
 
@@ -38,17 +36,21 @@ def _told(client: Client, identifier: str, console: Console) -> Story:
     for event in followed(client, identifier, lost):
         story.feed(event)
         say(console, Text(lines.line(event)))
+    if not story.over:
+        story.settle(client.run(identifier)[0])
+        for line in (headline(story, identifier, story.took(time.time()), None), *ending(story)):
+            say(console, line)
     return story
 
 
-def _drawn(client: Client, identifier: str, console: Console, config: Config | None, clock: Clock) -> Story:
+def _drawn(client: Client, identifier: str, console: Console, config: Config | None) -> Story:
     story, frames = Story(), Frames(config, identifier)
     lock = threading.Lock()  # pictures are made in a thread of their own
     note = ""
 
     def picture() -> Group:
         with lock:
-            return Group(*frames.live(story, console.width, console.height - 1, clock(), note))
+            return Group(*frames.live(story, console.width, console.height - 1, time.time(), note))
 
     def lost(away: bool) -> None:
         nonlocal note
@@ -65,13 +67,11 @@ def _drawn(client: Client, identifier: str, console: Console, config: Config | N
             for event in followed(client, identifier, lost):
                 with lock:
                     story.feed(event)
+        if not story.over:  # as where the process that served it ended
+            story.settle(client.run(identifier)[0])
     finally:
         # What was on the way stays to be read, also where it is left.
-        for line in frames.last(story, console.width, console.height - 1, clock(), note):
-            say(console, line)
+        if story.seq:
+            for line in frames.last(story, console.width, console.height - 1, time.time(), note):
+                say(console, line)
     return story
-
-
-def say(console: Console, line: Text) -> None:
-    """A line as it is: what is too long is the terminal's to break."""
-    console.print(line, soft_wrap=True)

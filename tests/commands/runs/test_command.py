@@ -146,6 +146,20 @@ def test_watch_the_last_or_the_next(api: tuple[Api, str]) -> None:
     assert "leave out --last" in both.stderr
 
 
+def test_watch_a_run_whose_events_have_no_end(api: tuple[Api, str]) -> None:
+    server, url = api
+    tale = server.tales[2].start("look", "tool")
+    tale.status, tale.error = "failed", {"message": "The process ended.", "type": "server_error", "code": "interrupted"}
+    told = run("runs", "watch", tale.id, "--url", url)
+    assert told.exit_code == 1
+    assert told.output.splitlines()[-2].startswith("chain:x  ✗ failed  ")
+    assert told.output.endswith("\nThe process ended. (interrupted)\n")
+    shown, status = in_terminal(process("watch", tale.id, "--url", url))
+    assert status == 1
+    assert "◌ look" in CODES.sub("", shown)
+    assert "The process ended. (interrupted)" in shown
+
+
 def test_cancel(api: tuple[Api, str]) -> None:
     server, url = api
     assert run("runs", "cancel", server.tales[2].id, "--url", url).output == f"{server.tales[2].id}: cancelled\n"
