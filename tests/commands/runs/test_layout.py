@@ -8,8 +8,6 @@ from rich.cells import cell_len
 
 from gateway.commands.runs.layout import MOST, Layout, laid_out
 from gateway.commands.runs.plan import Plan, Way
-from gateway.commands.runs.ranks import rows
-from gateway.commands.runs.tracks import Leg, lines
 
 NAMES = st.text("ab漢_", min_size=1, max_size=30)
 
@@ -18,31 +16,6 @@ def of(*ways: str, starts: str = "a") -> Plan:
     pairs = [Way(*way.split(">")) for way in ways]
     steps = dict.fromkeys(name for way in pairs for name in way if name != "END")
     return Plan(tuple(steps), tuple(starts.split(",")), tuple(pairs), True)
-
-
-def test_rows() -> None:
-    assert rows(of("a>b", "b>c", "c>END")) == [["a"], ["b"], ["c"], ["END"]]
-    assert rows(of("a>b", "a>c", "b>d", "c>d")) == [["a"], ["b", "c"], ["d"]]
-    assert rows(of("a>b", "b>a", "b>b", "a>END")) == [["a"], ["b"], ["END"]]
-    assert rows(of("a>c", "b>c", starts="a,b")) == [["a", "b"], ["c"]]
-    assert rows(of("a>b", "a>c", "b>e", "c>d")) == [["a"], ["b", "c"], ["e", "d"]]
-
-
-def test_what_only_a_failure_leads_to_stands_at_the_end() -> None:
-    plan = Plan(("a", "b", "sorry"), ("a",), (Way("a", "b"), Way("b", "END")), True)
-    assert rows(plan) == [["a"], ["b", "sorry"], ["END"]]
-
-
-def test_a_line_turns_off_above_the_one_that_comes_into_its_column() -> None:
-    # b comes down where c is come to: b's line must lie above a's.
-    found, count = lines([Leg(10, 50, "a", "c"), Leg(50, 90, "b", "d")])
-    assert (found, count) == ([1, 0], 2)
-
-
-def test_ways_from_one_step_share_a_line_and_those_into_one_too() -> None:
-    assert lines([Leg(10, 0, "a", "b"), Leg(10, 20, "a", "c")]) == ([0, 0], 1)
-    assert lines([Leg(0, 10, "a", "c"), Leg(20, 10, "b", "c")]) == ([0, 0], 1)
-    assert lines([Leg(5, 5, "a", "b")]) == ([0], 0)
 
 
 @st.composite
