@@ -1,13 +1,13 @@
 """Where the steps of a plan stand in a drawing, and which way each line takes."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
 from gateway.commands.runs.lanes import lanes
 from gateway.commands.runs.overlap import Point, clear
+from gateway.commands.runs.places import places
 from gateway.commands.runs.plan import Plan, Way
 from gateway.commands.runs.ranks import rows
 from gateway.commands.runs.tracks import Leg, lines
@@ -21,7 +21,6 @@ _SIZES = ((True, 24), (True, 14), (False, 24), (False, 14), (False, 8), (False, 
 """What is tried, until the drawing is narrow enough: details or none, and the cells that a name may take."""
 _SLANTS = (0, 2, -2, 5, -5, 8, -8, 11, -11)
 """By how many cells rows are moved against the one above, until no line is in the way of another."""
-_GAP = 3
 EDGE = 6
 """The cells of a box beside the name and the details: its borders, spaces and mark."""
 
@@ -78,8 +77,8 @@ class _Drawing:
         # An odd number of cells has one in the middle.
         more = {name: DETAIL if details and name != END else 0 for name in self._row}
         self._width = {name: room + EDGE + more[name] | 1 for name, room in self._room.items()}
-        places = _places(found, self._width, plan.ways)
-        self._left = {name: left + slant * self._row[name] for name, left in places.items()}
+        unmoved = places(found, self._width, plan.ways)
+        self._left = {name: left + slant * self._row[name] for name, left in unmoved.items()}
         self._lanes: dict[Way, int] = {}
         self._end = 0
 
@@ -149,44 +148,3 @@ class _Drawing:
             return [(start, top), (start, into), (end, into), (end, arrows[below])]
         out = line[way, self._row[way.source] + 1]
         return [(start, top), (start, out), (lane, out), (lane, into), (end, into), (end, arrows[below])]
-
-
-def _places(found: list[list[str]], width: Mapping[str, int], ways: Sequence[Way]) -> dict[str, int]:
-    """The left end of each box: near the middle of what it is joined to, beside the others of its row."""
-    above: dict[str, list[str]] = {}
-    below: dict[str, list[str]] = {}
-    row = {name: number for number, names in enumerate(found) for name in names}
-    for way in ways:
-        if row[way.target] == row[way.source] + 1:
-            above.setdefault(way.target, []).append(way.source)
-            below.setdefault(way.source, []).append(way.target)
-    middle = dict.fromkeys(row, 0.0)
-    for rows_, joined in ((found, above), (found[::-1], below), (found, above)):
-        for names in rows_:
-            middle.update(zip(names, _spread(names, middle, width, joined), strict=True))
-    left = {name: round(middle[name]) - width[name] // 2 for name in row}
-    for names in found:  # rounding may have brought two too near
-        for one, other in pairwise(names):
-            left[other] = max(left[other], left[one] + width[one] + _GAP)
-    first = min(left.values())
-    return {name: place - first for name, place in left.items()}
-
-
-def _spread(
-    names: Sequence[str], middle: Mapping[str, float], width: Mapping[str, int], joined: Mapping[str, Sequence[str]]
-) -> list[float]:
-    """Middles of a row as near as can be to those that its steps are joined to, in this order."""
-    places: list[float] = []
-    off: list[float] = []
-    for number, name in enumerate(names):
-        near = [middle[other] for other in joined.get(name, ())]
-        want = sum(near) / len(near) if near else middle[name]
-        if places:
-            want_at_least = places[-1] + (width[names[number - 1]] + width[name]) / 2 + _GAP
-            places.append(max(want, want_at_least))
-        else:
-            places.append(want)
-        if near:
-            off.append(places[-1] - want)
-    shift = sum(off) / len(off) if off else 0.0
-    return [place - shift for place in places]
