@@ -21,11 +21,12 @@ def rows(plan: Plan) -> list[list[str]]:
     for name in order:
         rank[name] = max((rank[source] + 1 for source in into.get(name, ())), default=0)
     deepest = max((rank[name] for name in order if name in reached and name != END), default=0)
+    leading = {way.source for way in plan.ways}
     for name in order:
-        if name not in reached:  # nothing leads there but a failure
-            rank[name] = deepest
+        if name not in reached:  # nothing leads there but a failure: it stands beside the end, if that is the next
+            rank[name] = deepest + (END in rank and name not in leading)
     if END in rank:
-        rank[END] = max(depth for name, depth in rank.items() if name != END) + 1
+        rank[END] = deepest + 1
     found: list[list[str]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
     for name in (*plan.starts, *plan.steps, END):
         if name in rank and name not in found[rank[name]]:
@@ -62,7 +63,10 @@ def _sorted(plan: Plan) -> tuple[list[str], set[Way]]:
 
 
 def _ordered(found: list[list[str]], ways: Sequence[Way]) -> list[list[str]]:
-    """Each row in the order of what its steps are joined to in the rows beside it, so that few ways cross."""
+    """Each row in the order of what its steps are joined to in the rows beside it, so that few ways cross.
+
+    What is joined to nothing there stands to the right.
+    """
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for way in ways:
@@ -82,6 +86,6 @@ def _by(row: list[str], beside: list[str], joined: Mapping[str, list[str]]) -> l
 
     def mean(name: str) -> float:
         places = [at[other] for other in joined.get(name, ()) if other in at]
-        return sum(places) / len(places) if places else own[name]
+        return sum(places) / len(places) if places else 1 + own[name]
 
     return sorted(row, key=mean)

@@ -200,7 +200,11 @@ Act = Callable[[str, "subprocess.Popen[bytes]"], bool]
 
 
 def process(*words: str) -> list[str]:
-    return [sys.executable, "-m", "gateway", "runs", *words]
+    """The command as a shell would start it: tests may run where SIGINT is ignored, which processes hand on."""
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from gateway.cli import main; main()"
+    )
+    return [sys.executable, "-c", start, "runs", *words]
 
 
 def test_ctrl_c_leaves_the_run_alone(api: tuple[Api, str]) -> None:

@@ -13,4 +13,8 @@ def test_rows() -> None:
 
 def test_what_only_a_failure_leads_to_stands_at_the_end() -> None:
     plan = Plan(("a", "b", "sorry"), ("a",), (Way("a", "b"), Way("b", "END")), True)
+    assert rows(plan) == [["a"], ["b"], ["END", "sorry"]]
+    plan = Plan(("a", "b", "sorry"), ("a",), (Way("a", "b"), Way("b", "END"), Way("sorry", "END")), True)
     assert rows(plan) == [["a"], ["b", "sorry"], ["END"]]
+    plan = Plan(("a", "b", "sorry"), ("a",), (Way("a", "b"),), True)
+    assert rows(plan) == [["a"], ["b", "sorry"]]
