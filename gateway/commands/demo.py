@@ -19,12 +19,14 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from gateway.commands.options import tell
 from gateway.commands.runs.client import Client, Lost, Refused
 from gateway.commands.runs.following import newest, next_run
 from gateway.commands.runs.place import Place
 from gateway.commands.runs.shown import listed, say
 from gateway.commands.runs.watch import watch
 from gateway.config.load import read
+from gateway.config.problems import ConfigError
 from gateway.config.schema import Config
 
 FOLDER = Path("config/examples")
@@ -74,6 +76,8 @@ def main(example: str) -> None:
             config = _written(path, Path(folder))
             with _serving(Path(folder)) as url, Client(Place(url, None)) as client:
                 _show(client, url, config, ASKS.get(example) or [_hello(config)], console)
+    except ConfigError as error:
+        tell(error, str(path))
     except (Refused, Lost) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

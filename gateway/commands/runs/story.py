@@ -48,6 +48,12 @@ class Did:
         """The last part of its path."""
         return self.path.rpartition("/")[2]
 
+    def tokens(self) -> int:
+        """What it has cost; while it goes on, what the steps within it have."""
+        if self.usage is not None:
+            return self.usage.total_tokens
+        return sum(inner.tokens() for inner in self.inner)
+
 
 class Seen:
     """All the times that a step ran, together. `visits` counts them, `running` are those under way."""
@@ -157,7 +163,7 @@ class Story:
         """The tokens of the run; while it goes on, those of the steps that are told."""
         if self.usage is not None:
             return self.usage.total_tokens
-        return sum(did.usage.total_tokens for did in self.roots if did.usage is not None)
+        return sum(did.tokens() for did in self.roots)
 
     def all(self) -> Iterator[tuple[int, Did]]:
         """Each step in the order in which it was started, those within it after it, with its depth from 0."""

@@ -50,6 +50,7 @@ def test_a_run_under_way() -> None:
     assert not story.over
     assert tree(story) == ["classify completed", "answer running", "  draft running"]
     assert story.tokens() == 12
+    assert told(support(), 9).tokens() == 12 + 20 + 21
     assert story.took(story.began + 2.5 if story.began else 0) == 2500
 
 
