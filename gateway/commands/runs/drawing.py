@@ -8,7 +8,7 @@ from gateway.commands.runs.canvas import HEAVY, LIGHT, Canvas
 from gateway.commands.runs.layout import DETAIL, EDGE, Box, Layout
 from gateway.commands.runs.plan import Plan, Way
 from gateway.commands.runs.story import Scope, Status
-from gateway.commands.runs.words import COLOURS, MARKS, clean, fitted, took
+from gateway.commands.runs.words import COLOURS, MARKS, fitted, one_line, took
 from gateway.orchestration.settings import END
 
 _COLD, _TAKEN, _HOT = 0, 1, 2
@@ -59,7 +59,7 @@ def _status(name: str, plan: Plan, scope: Scope, ended: Status | None) -> Status
 
 def _label(name: str, box: Box, scope: Scope, status: Status | None, details: bool, now: float) -> Text:
     mark = _TURNING[int(now * _TURNS) % len(_TURNING)] if status == "running" else MARKS[status]
-    label = fitted(clean(name), box.room)
+    label = fitted(one_line(name), box.room)
     detail = _detail(name, scope, now) if details else ""
     room = box.width - EDGE - cell_len(label)
     text = f" {mark} {label}{detail.rjust(room)} "

@@ -11,7 +11,7 @@ from gateway.commands.runs.plan import Plan, fits, plan, seen
 from gateway.commands.runs.shown import ending, headline
 from gateway.commands.runs.steps import step_lines
 from gateway.commands.runs.story import Scope, Status, Story
-from gateway.commands.runs.words import clean, short
+from gateway.commands.runs.words import one_line, short
 from gateway.config.schema import Config
 
 _LEAST = 4
@@ -68,7 +68,7 @@ class Frames:
             if path and not scope.graph:
                 continue
             what = self._plan(scope)
-            title = [Text(clean(f"{path}  {scope.model or ''}".rstrip()), style="dim")] if path else []
+            title = [Text(one_line(f"{path}  {scope.model or ''}".rstrip()), style="dim")] if path else []
             layout = self._layout(what, width, height - len(title) - 1) if what is not None else None
             if what is not None and layout is not None:
                 lines = [*title, *drawn(layout, what, scope, _ended(story, path), now), Text()]

@@ -1,7 +1,7 @@
 """A run's events as plain lines, for where there is no terminal to draw in."""
 
 from gateway.commands.runs.records import Event
-from gateway.commands.runs.words import clean, short, text_of, tokens, told, took
+from gateway.commands.runs.words import one_line, short, text_of, tokens, told, took
 
 _SHORT = 80
 
@@ -20,12 +20,12 @@ class Lines:
 
     def _told(self, event: Event) -> str:
         subject, _, what = event.type.partition(".")
-        name = clean(event.step) if subject == "step" else subject
+        name = one_line(event.step) if subject == "step" else subject
         usage = tokens(event.usage.total_tokens) if event.usage is not None else ""
         spent = ", ".join(filter(None, (took(event.ms), usage)))
         match event.type:
             case "run.started":
-                words = [f"run started: {clean(event.model or '')}", short(event.input, _SHORT)]
+                words = [f"run started: {one_line(event.model or '')}", short(event.input, _SHORT)]
             case "step.started":
                 words = [f"{name} started", _doing(event)]
             case "step.completed":
@@ -41,16 +41,16 @@ class Lines:
                 if event.output is not None:
                     words.append(f"\n{text_of(event.output)}")
             case _:
-                words = [f"{name} {clean(what)}" if what else clean(event.type)]
+                words = [f"{name} {one_line(what)}" if what else one_line(event.type)]
         return "  ".join(filter(None, words)).replace("  \n", "\n")
 
 
 def _doing(event: Event) -> str:
     words = [event.model] if event.kind in ("chain", "graph") and event.model else [event.kind, event.model]
-    return clean(" ".join(word for word in words if word))
+    return one_line(" ".join(word for word in words if word))
 
 
 def _edge(event: Event) -> str:
     ends = f"{', '.join(event.from_)} → {', '.join(event.to)}"
     inside = f"{event.step}: " if event.step else ""
-    return clean(f"{inside}{ends}" + (f"  if {event.when}" if event.when else ""))
+    return one_line(f"{inside}{ends}" + (f"  if {event.when}" if event.when else ""))

@@ -10,7 +10,7 @@ from gateway.commands.runs.records import Run, Usage
 from gateway.commands.runs.steps import told_steps
 from gateway.commands.runs.story import Status, Story
 from gateway.commands.runs.table import aligned, head
-from gateway.commands.runs.words import COLOURS, MARKS, clean, short, text_of, tokens, told, took
+from gateway.commands.runs.words import COLOURS, MARKS, one_line, short, text_of, tokens, told, took
 
 _SHORT = 100
 
@@ -41,7 +41,7 @@ def shown(run: Run, width: int | None, *, full: bool) -> Iterator[Text]:
     story = story_of(run)
     yield headline(story, run.id, story.took(datetime.now().timestamp()), width)
     about = f"started {_time(run.created_at)}"
-    yield Text(about + (f", conversation {clean(run.conversation_id)}" if run.conversation_id else ""), style="dim")
+    yield Text(about + (f", conversation {one_line(run.conversation_id)}" if run.conversation_id else ""), style="dim")
     if story.input is not None:
         asked = text_of(story.input) if full else short(story.input, _SHORT)
         yield Text("input  ", style="dim").append(asked, style="not dim")
@@ -54,11 +54,11 @@ def shown(run: Run, width: int | None, *, full: bool) -> Iterator[Text]:
 
 def headline(story: Story, identifier: str, ms: float, width: int | None) -> Text:
     """A run in a line: what it is of, how it stands, how long it took, what it cost."""
-    line = Text(clean(story.model) or "…", style="bold", no_wrap=True, overflow="ellipsis")
+    line = Text(one_line(story.model) or "…", style="bold", no_wrap=True, overflow="ellipsis")
     line.append(f"  {MARKS[story.status]} {story.status or 'waiting'}", style=f"not bold {COLOURS[story.status]}")
     parts = [took(ms) if story.began is not None else "", tokens(story.tokens())]
     line.append("".join(f"  {part}" for part in parts if part), style="not bold")
-    line.append(f"  {clean(identifier)}", style="not bold dim")
+    line.append(f"  {one_line(identifier)}", style="not bold dim")
     if width is not None:
         line.truncate(width, overflow="ellipsis")
     return line
@@ -78,9 +78,9 @@ def _row(run: Run) -> list[Text]:
     status = _status(run.status)
     mark = MARKS.get(status, "")
     return [
-        Text(clean(run.id)),
-        Text(clean(run.model), style="bold"),
-        Text(f"{mark} {clean(run.status)}", style=COLOURS[status]),
+        Text(one_line(run.id)),
+        Text(one_line(run.model), style="bold"),
+        Text(f"{mark} {one_line(run.status)}", style=COLOURS[status]),
         Text(_time(run.created_at), style="dim"),
         Text(took(run.duration_ms)),
         Text(f"{run.steps:,}"),

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from gateway.commands.runs.story import Did
 from gateway.commands.runs.table import aligned
-from gateway.commands.runs.words import COLOURS, MARKS, clean, short, text_of, told, took
+from gateway.commands.runs.words import COLOURS, MARKS, one_line, short, text_of, told, took
 
 _SHORT = 60
 """How many cells of an input or output are shown where not all of it is."""
@@ -40,10 +40,10 @@ def told_steps(steps: Steps, width: int | None, *, full: bool) -> Iterator[Text]
 
 def _edges(depth: int, did: Did) -> Iterator[Text]:
     for edge in did.edges:
-        others = [clean(name) for name in edge.from_ if name != did.name]
+        others = [one_line(name) for name in edge.from_ if name != did.name]
         joined = f" (with {', '.join(others)})" if others else ""
-        when = f"  if {clean(edge.when)}" if edge.when else ""
-        yield Text(f"{_indent(depth)}→ {', '.join(map(clean, edge.to))}{joined}{when}", style="dim", no_wrap=True)
+        when = f"  if {one_line(edge.when)}" if edge.when else ""
+        yield Text(f"{_indent(depth)}→ {', '.join(map(one_line, edge.to))}{joined}{when}", style="dim", no_wrap=True)
 
 
 def _indent(depth: int) -> str:
@@ -53,10 +53,10 @@ def _indent(depth: int) -> str:
 def _row(depth: int, did: Did) -> list[Text]:
     style = COLOURS[did.status]
     name = Text("  " * depth).append(f"{MARKS[did.status]} ", style=style)
-    name.append(clean(did.name), style="bold" if did.status == "running" else "")
-    what = clean(" ".join(filter(None, (did.kind, did.model))))
+    name.append(one_line(did.name), style="bold" if did.status == "running" else "")
+    what = one_line(" ".join(filter(None, (did.kind, did.model))))
     if did.kind in ("chain", "graph") and did.model is not None:
-        what = clean(did.model)
+        what = one_line(did.model)
     total = did.usage.total_tokens if did.usage is not None else 0
     result = (
         Text(told(did.error), style="red") if did.error is not None else Text(short(did.output, _SHORT), style="dim")

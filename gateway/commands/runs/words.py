@@ -1,6 +1,7 @@
 """How times, tokens and texts of runs are written in a terminal."""
 
 import json
+import re
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -11,6 +12,7 @@ MARKS = {None: "○", "running": "●", "completed": "✓", "failed": "✗", "ca
 """One sign for how it stands with a step or run; None: it did not begin."""
 COLOURS = {None: "dim", "running": "bold cyan", "completed": "green", "failed": "bold red", "cancelled": "yellow"}
 _KEPT = "\n\t\u200d"
+_BREAK = re.compile(r"\s*[\n\t]\s*")
 
 
 def took(ms: float | None) -> str:
@@ -39,6 +41,11 @@ def clean(text: str) -> str:
         return text
     text = text.replace("\r\n", "\n")
     return "".join(sign if sign.isprintable() or sign in _KEPT else _escaped(sign) for sign in text)
+
+
+def one_line(text: str) -> str:
+    """The same without breaks: a name, a condition, an error."""
+    return _BREAK.sub(" ", clean(text)).strip()
 
 
 def _escaped(sign: str) -> str:
@@ -80,5 +87,5 @@ def told(error: Failure | None) -> str:
     """An error in a line."""
     if error is None:
         return ""
-    message = clean(error.message or error.type or "failed")
-    return f"{message} ({clean(error.code)})" if error.code else message
+    message = one_line(error.message or error.type or "failed")
+    return f"{message} ({one_line(error.code)})" if error.code else message

@@ -166,7 +166,7 @@ def test_what_models_say_cannot_reach_the_terminal() -> None:
         assert "[red]x[/red]" in picture
 
 
-NAMES = st.sampled_from(["classify", "answer", "review", "sorry", "漢字", "a" * 40])
+NAMES = st.sampled_from(["classify", "answer", "review", "sorry", "漢字", "a" * 40, "two\n lines\t"])
 
 
 @st.composite
@@ -210,7 +210,7 @@ def test_any_order_of_events(
         assert story.feed(msgspec.convert(event, Event))
         live = frames.live(story, width, height, tale.at + 1)
         assert len(live) <= height
-        assert all(cell_len(line.plain) <= width for line in live)
+        assert all(cell_len(line.plain) <= width and line.plain.isprintable() for line in live)
     frames.last(story, width, height, tale.at + 1)
     assert story.status == tale.status
     assert story.steps == starts.total() == len(list(story.all()))

@@ -63,3 +63,4 @@ def test_errors() -> None:
     assert told(Failure("It broke.", "upstream_error", "broke")) == "It broke. (broke)"
     assert told(Failure("", "upstream_error")) == "upstream_error"
     assert told(Failure()) == "failed"
+    assert told(Failure("Two\n  lines\x1b.", code="a\nb")) == "Two lines\\x1b. (a b)"
