@@ -6,7 +6,7 @@ RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clients chaos check cover bench bench-peers lock clean
+.PHONY: help run demo test test-all test-clients chaos check cover bench bench-peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 
 run: $(RUN) ## serve config/gateway.yaml on 127.0.0.1:8080, key sk-local
 	$(BIN)/python -m gateway serve --config config/gateway.yaml
+
+EXAMPLE ?= research
+demo: $(RUN) ## an example of config/examples, asked a few questions, its runs shown live (EXAMPLE=research)
+	$(BIN)/python -m gateway.commands.demo $(EXAMPLE)
 
 test: $(DEV) ## the test suite, but for what is slow or needs an environment of its own
 	$(BIN)/python -m pytest -m "not slow and not clients"

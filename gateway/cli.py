@@ -9,16 +9,10 @@ import click
 
 from gateway import __version__
 from gateway.build import PROVIDERS, Gateway
+from gateway.commands.options import DEFAULT, config, tell
+from gateway.commands.runs.command import runs
 from gateway.config.load import further, read
 from gateway.config.problems import ConfigError
-
-_DEFAULT = "config/gateway.yaml"
-_config = click.option(
-    "--config",
-    "path",
-    default=lambda: os.environ.get("GATEWAY_CONFIG") or _DEFAULT,
-    help=f"The configuration file; else $GATEWAY_CONFIG, else {_DEFAULT}.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +22,7 @@ def main() -> None:
 
 
 @main.command()
-@_config
+@config
 @click.option("--host", help="The address to listen on, instead of the file's.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on, instead of the file's.")
 def serve(path: str, host: str | None, port: int | None) -> None:
@@ -39,27 +33,27 @@ def serve(path: str, host: str | None, port: int | None) -> None:
     from gateway.server import serve as run  # noqa: PLC0415
 
     try:
-        config = read(path)
+        settings = read(path)
         if host is not None:
-            config.server.host = host
+            settings.server.host = host
         if port is not None:
-            config.server.port = port
-        gateway = Gateway(config)
+            settings.server.port = port
+        gateway = Gateway(settings)
         for line in greeting(gateway):
             _log.info("%s", line)
         run(gateway, path)
     except ConfigError as error:
-        _tell(further(error, Gateway), path)
+        tell(further(error, Gateway), path)
 
 
 @main.command()
-@_config
+@config
 def check(path: str) -> None:
     """Tell what is wrong with a configuration, and exit with 1 where anything is."""
     try:
         gateway = Gateway.load(path)
     except ConfigError as error:
-        _tell(error, path)
+        tell(error, path)
     for note in gateway.notes:
         mark = gateway.config.positions.find(note.partition(": ")[0])
         click.echo(f"{mark.file}:{mark.line}: note: {note}" if mark.line else f"{path}: note: {note}")
@@ -77,7 +71,7 @@ def schema() -> None:
 
 
 @main.command()
-@_config
+@config
 @click.option("--json", "as_json", is_flag=True, help="For machines: durations in seconds, sizes in bytes.")
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="A chain or graph as a Mermaid flowchart.")
 @click.argument("name", required=False)
@@ -88,7 +82,7 @@ def explain(path: str, as_json: bool, as_mermaid: bool, name: str | None) -> Non
     try:
         click.echo(run(Gateway.load(path), name, as_json, as_mermaid))
     except ConfigError as error:
-        _tell(error, path)
+        tell(error, path)
     except LookupError as error:
         raise click.ClickException(str(error)) from error
 
@@ -111,14 +105,14 @@ def diff(old: str, new: str, as_json: bool) -> None:
         try:
             found.append(describe(Gateway.load(path)))
         except ConfigError as error:
-            _tell(error, path, status=2)
+            tell(error, path, status=2)
     changed, text = run(found[0], found[1], as_json)
     click.echo(text)
     raise SystemExit(int(changed))
 
 
 @main.command()
-@click.option("--output", default=_DEFAULT, show_default=True, help="Where the file goes.")
+@click.option("--output", default=DEFAULT, show_default=True, help="Where the file goes.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(output: str, force: bool) -> None:
     """Write a configuration for the keys in the environment and the model servers on this machine.
@@ -134,10 +128,5 @@ def init(output: str, force: bool) -> None:
         raise click.ClickException(f"{output} cannot be written: {error.strerror}{hint}") from error
 
 
-def _tell(error: ConfigError, path: str, status: int = 1) -> None:
-    for problem in error.problems:
-        click.echo(problem if problem.file else problem._replace(file=path), err=True)
-    raise SystemExit(status)
-
-
+main.add_command(runs)
 _log = logging.getLogger("gateway")
