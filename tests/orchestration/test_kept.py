@@ -139,6 +139,28 @@ def test_a_failure_a_client_that_left_and_a_rescue(database_url: str) -> None:
         assert talk.kept()[-2:] == ["fail", "sorry: a,b,fail"]
 
 
+def test_a_run_that_is_cancelled_leaves_the_conversation_whole(database_url: str) -> None:
+    """Also one that streams already; and runs know whose turns they were."""
+    answering = GRAPH["nodes"] | {"answer": {"model": "m"}}
+    graph = {name: part for name, part in GRAPH.items() if name != "output"} | {"nodes": answering}
+    headers = {"authorization": "Bearer sk-me", ID: "c"}
+    with remembering(database_url, graphs={"g": graph}) as talk:
+        talk.ask("graph:g", "a")
+        body = {"model": "graph:g", "messages": [{"role": "user", "content": "cut"}], "stream": True}
+        url = f"{talk.served.base_url}/chat/completions"
+        with httpx.stream("POST", url, json=body, headers=headers, trust_env=False) as answer:
+            run = f"{talk.served.base_url}/runs/{answer.headers['x-gateway-run-id']}"
+            pieces = answer.iter_text()
+            while "begun" not in next(pieces):
+                pass
+            assert httpx.post(f"{run}/cancel", headers=headers, trust_env=False).status_code == 200
+        talk.served.idle()
+        found = httpx.get(run, headers=headers, trust_env=False).json()
+        assert (found["status"], found["conversation_id"]) == ("cancelled", "c")
+        assert talk.variables() == {"facts": ["a"], "turns": 1, "mood": "to mood a"}
+        assert talk.kept() == ["a", "to a"]
+
+
 def test_over_other_dialects_and_behind_names(database_url: str) -> None:
     models = {"desk": {"targets": [{"to": "graph:g"}], "aliases": ["claude-desk"]}}
     headers = {"authorization": "Bearer sk-me", ID: "c"}

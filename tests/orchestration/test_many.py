@@ -49,7 +49,12 @@ class Served:
 
     def __init__(self, folder: Path, database: str) -> None:
         keys = [{"name": name, "key": f"sk-{name}"} for name in ("me", "you")]
-        config = {"providers": {"mock": {}}, "auth": {"keys": keys}, "database": database, "graphs": {"g": GRAPH}}
+        config = {
+            "providers": {"mock": {}},
+            "auth": {"keys": keys},
+            "database": {"url": database, "timeout": "20s"},  # a busy machine is no outage
+            "graphs": {"g": GRAPH},
+        }
         self._path = folder / "gateway.json"
         self._path.write_text(json.dumps(config))  # which is YAML too
         self._log = folder / "log"
