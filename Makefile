@@ -27,8 +27,8 @@ $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 run: $(RUN) ## serve config/gateway.yaml on 127.0.0.1:8080, key sk-local
 	$(BIN)/python -m gateway serve --config config/gateway.yaml
 
-EXAMPLE ?= research
-demo: $(RUN) ## an example of config/examples, asked a few questions, its runs shown live (EXAMPLE=research)
+EXAMPLE ?= support
+demo: $(RUN) ## an example of config/examples, asked a few questions, its runs shown live (or EXAMPLE=research)
 	$(BIN)/python -m gateway.commands.demo $(EXAMPLE)
 
 test: $(DEV) ## the test suite, but for what is slow or needs an environment of its own

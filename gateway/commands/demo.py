@@ -63,7 +63,7 @@ ASKS: Mapping[str, Sequence[Ask]] = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("example", default="research")
+@click.argument("example", default="support")
 def main(example: str) -> None:
     """Serve EXAMPLE of config/examples for a while, ask it a few questions, and show its runs."""
     path = FOLDER / f"{example}.yaml"
