@@ -138,4 +138,4 @@ def _misspelt_hosts(config: Config) -> Iterator[Problem]:
         try:
             Allowed.parse(entry)
         except ValueError as error:
-            yield Problem(at, "", str(error).removeprefix("expected "), shown(text))
+            yield Problem(at, "names no host", str(error).removeprefix("expected "), shown(text))

@@ -99,7 +99,7 @@ class Run:
             headers=asked.headers,
         )
         call = self.call.child(request=request, origin=f"{self.origin}/{step}")
-        call.part = self.part
+        call.carry(self.part)
         return call
 
     # ---- as others see it

@@ -103,8 +103,9 @@ class VirtualModel:
         return self._answer(asked.translated(call.request), call, came)
 
     async def _answer(self, asked: Asked, call: Call, came: Call) -> Reply:
-        if call.part is not None:  # a step asks: it rides on its run's slot, and is told of in its run's record
-            return await self._inner(asked, call, call.part)
+        part = call.get(Part)
+        if part is not None:  # a step asks: it rides on its run's slot, and is told of in its run's record
+            return await self._inner(asked, call, part)
         record = self._records.begin(self.name, call)
         came.put(Early(((RUN_ID, record.id.encode()),)))
         try:

@@ -99,8 +99,7 @@ class Call:
     """A request with all that travels beside it.
 
     `origin` names the component that asks (`door` for clients); `target` is set in the attempt ring; `deadline` is a
-    time of the loop's clock, or None; `span` is the current trace span, since a stream may end in another task; `part`
-    is the part of a run of a chain or graph that asks, where one does, also through other models.
+    time of the loop's clock, or None; `span` is the current trace span, since a stream may end in another task.
     """
 
     __slots__ = (
@@ -113,7 +112,6 @@ class Call:
         "depth",
         "id",
         "origin",
-        "part",
         "request",
         "span",
         "target",
@@ -130,7 +128,6 @@ class Call:
         origin: str = "door",
         deadline: float | None = None,
         span: Any = None,
-        part: Any = None,
         target: Target | None = None,
         depth: int = 0,
     ) -> None:
@@ -141,7 +138,6 @@ class Call:
         self.origin = origin
         self.deadline = deadline
         self.span = span
-        self.part = part
         self.target = target
         self.depth = depth
         self._state: dict[type, Any] | None = None
@@ -172,7 +168,6 @@ class Call:
             origin=self.origin if origin is None else origin,
             deadline=self.deadline,
             span=self.span,
-            part=self.part,
             target=self.target if target is None else target,
             depth=self.depth + 1,
         )
@@ -192,7 +187,6 @@ class Call:
             origin=self.origin,
             deadline=self.deadline,
             span=self.span,
-            part=self.part,
             target=self.target,
             depth=self.depth,
         )

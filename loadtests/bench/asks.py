@@ -32,15 +32,21 @@ class Ask:
     dialect: str = "chat"
     """Whose shape the body has: `chat`, or `messages`."""
     host: str = "127.0.0.1"
+    talkers: int = 0
+    """How many users take turns, the first again after the last; 0: each request is another's."""
 
     def body(self) -> bytes:
-        """The JSON body, its number all zeros."""
+        """The JSON body, its number all zeros: that of what is asked or, where users take turns, of who asks."""
         system = "You are a helpful assistant who answers in two sentences."
-        user = {"role": "user", "content": f"{(CALL + PLACE).decode()}: why is the sky blue, and red at sunset?"}
+        number = (CALL + PLACE).decode()
+        asks = "Tell me" if self.talkers else number
+        user = {"role": "user", "content": f"{asks}: why is the sky blue, and red at sunset?"}
         said: dict[str, object] = {"system": system, "messages": [user]}
         if self.dialect == "chat":
             said = {"messages": [{"role": "system", "content": system}, user]}
         document: dict[str, object] = {"model": self.model, **said, "temperature": 0.7, "max_tokens": 256}
+        if self.talkers:
+            document["user"] = number
         if self.stream:
             document["stream"] = True
         return json.dumps(document, separators=(",", ":")).encode()
@@ -61,10 +67,11 @@ class Ask:
     def requests(self) -> Callable[[], tuple[int, bytes]]:
         """A function that gives the next request and its number."""
         before, after = self.halves()
-        count = itertools.count(first_number())
+        first, count = first_number(), itertools.count()
 
         def request() -> tuple[int, bytes]:
             number = next(count)
+            number = first + (number % self.talkers if self.talkers else number)
             return number, before + b"%0*d" % (NUMBER_WIDTH, number) + after
 
         return request

@@ -50,6 +50,8 @@ BUDGETS = (
     Budget("bare", "latency", "added_p99", "pass-through, p99 added at 16 connections", 0.9, " ms", 1e3),
     Budget("gateway", "latency", "added_p99", "default chain, p99 added at 16 connections", 0.9, " ms", 1e3),
     Budget("bare", "chain", "step", "a chain's step beyond its model call, CPU", 100, " µs", 1e6),
+    Budget("bare", "turns", "turn", "a turn of a conversation beyond its call, CPU", 250, " µs", 1e6),
+    Budget("bare", "turns", "start", "with a database, resident after start", 80, " MB", 1e-6),
     Budget("gateway", "startup", "answer", "default chain, first answer after start", 0.8, " s"),
     Budget("bare", "failover", "refused_p99", "failover from a refused connection, p99 added", 10, " ms", 1e3),
     Budget("bare", "failover", "broken_p99", "failover from a status 500, p99 added", 10, " ms", 1e3),

@@ -12,10 +12,11 @@ from loadtests.bench.asks import NUMBER_WIDTH, Ask, first_number
 
 # The `done` hook tells in microseconds what wrk's own page rounds to two digits.
 _SCRIPT = """
-local before, after, n = {before}, {after}, {first}
+local before, after, first, talkers, n = {before}, {after}, {first}, {talkers}, 0
 request = function()
   n = n + 1
-  return before .. string.format("%0{width}d", n) .. after
+  if n == talkers then n = 0 end
+  return before .. string.format("%0{width}d", first + n) .. after
 end
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -55,7 +56,9 @@ def version() -> str:
 def script(ask: Ask) -> str:
     """The Lua that makes each request differ from the last."""
     before, after = ask.halves()
-    return _SCRIPT.format(before=_quoted(before), after=_quoted(after), first=first_number(), width=NUMBER_WIDTH)
+    return _SCRIPT.format(
+        before=_quoted(before), after=_quoted(after), first=first_number(), talkers=ask.talkers, width=NUMBER_WIDTH
+    )
 
 
 def run(ask: Ask, connections: int, seconds: float) -> Report:

@@ -30,8 +30,9 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def described() -> Iterator[tuple[Doors, Any]]:
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Doors, Any]]:
     config = {
+        "database": f"sqlite:///{tmp_path_factory.mktemp('described')}/kept.db",
         "auth": {"keys": [{"name": "k", "key": "sk-key"}]},
         "models": {"named": "mock/echo"},
         "chains": {"c": {"type": "simple", "model": "named"}},

@@ -55,6 +55,7 @@ RULES = (
     "takes `rate` or `sequence`",
     "needs transport: httpx",
     "at least 1, found",
+    "names no host",
 )
 """What the loader says of values that are good by themselves, and a schema cannot say."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.build import Gateway
 from gateway.commands.greeting import greeting
@@ -31,8 +32,10 @@ def blocks(language: str) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serve(ROOT / "config/gateway.yaml", {}) as served:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    config = yaml.safe_load((ROOT / "config/gateway.yaml").read_text())
+    config["database"] = f"sqlite:///{tmp_path_factory.mktemp('documents')}/kept.db"
+    with serve(config, {}) as served:
         yield served
 
 
@@ -46,8 +49,6 @@ def test_each_configuration_loads(text: str, monkeypatch: pytest.MonkeyPatch, tm
         (tmp_path / "plugins" / path.name).write_text(path.read_text())
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    import yaml
-
     Gateway(parse(yaml.safe_load(text), ENVIRONMENT))
 
 

@@ -39,6 +39,15 @@ def test_no_two_requests_are_alike_and_each_is_well_formed():
     assert f"{CALL.decode()}{first:014d}" in document["messages"][1]["content"]
 
 
+def test_users_take_turns():
+    request = Ask("bench", 1, talkers=3).requests()
+    bodies = [json.loads(text.partition(b"\r\n\r\n")[2]) for _, text in (request() for _ in range(7))]
+    users = [body["user"] for body in bodies]
+    assert len(set(users)) == 3
+    assert users == users[:3] * 2 + users[:1]
+    assert len({body["messages"][1]["content"] for body in bodies}) == 1
+
+
 async def test_the_loop_counts_what_the_upstream_counts(port, ask):
     tally = await Loop(ask("bench"), connections=4).run(0.2)
     assert tally.errors == 0

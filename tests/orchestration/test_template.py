@@ -31,10 +31,10 @@ def rendered(source: str, **names: Any) -> str:
 
 def failed(source: str, **names: Any) -> TemplateError:
     template = compile_template(source, "chains.c.prompt")
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(TemplateError) as caught:
         template.render({**NAMES, **names})
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 5
     return caught.value
 
 
@@ -232,9 +232,9 @@ def test_what_grows_or_repeats_is_bounded(source: str) -> None:
     ],
 )
 def test_what_nobody_needs_is_refused_when_it_is_read(source: str, told: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert any(message.startswith(told.partition(" (")[0]) for message in refused(source))
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 5
 
 
 @pytest.mark.parametrize(

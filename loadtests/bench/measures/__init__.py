@@ -10,6 +10,7 @@ from loadtests.bench.measures.leave import Leave
 from loadtests.bench.measures.memory import Residence
 from loadtests.bench.measures.paced import Paced
 from loadtests.bench.measures.startup import Startup
+from loadtests.bench.measures.turns import Turns
 
 MEASURES: tuple[type[Measure], ...] = (
     Whole,
@@ -20,6 +21,7 @@ MEASURES: tuple[type[Measure], ...] = (
     Paced,
     Latency,
     Chain,
+    Turns,
     Startup,
     Residence,
     Leave,
