@@ -12,6 +12,9 @@ from gateway.upstream.pool import Pool
 from gateway.upstream.settings import ClientSettings
 from gateway.upstream.trust import tls_context
 
+MOST_HOSTS = 256
+"""From so many hosts on, those without a connection are forgotten when another comes."""
+
 
 class NativeClient:
     """Keeps a pool for each scheme, host and port (see contract.Client).
@@ -58,9 +61,16 @@ class NativeClient:
         place = (origin.scheme, origin.host, origin.port)
         pool = self._hosts.get(place)
         if pool is None:
+            if len(self._hosts) >= MOST_HOSTS:
+                self._forget_unused()
             pool = self._hosts[place] = Pool(origin, self._settings, self._trust, self._dial)
         self._pools[origin] = pool
         return pool
+
+    def _forget_unused(self) -> None:
+        """Drop the pools of hosts that nobody is connected to: redirects may lead to ever new names."""
+        self._hosts = {place: pool for place, pool in self._hosts.items() if not pool.unused}
+        self._pools = {origin: pool for origin, pool in self._pools.items() if not pool.unused}
 
     def _trust(self) -> ssl.SSLContext:
         if self._context is None:

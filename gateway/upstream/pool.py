@@ -46,6 +46,11 @@ class Pool:
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
 
+    @property
+    def unused(self) -> bool:
+        """Whether there is no connection, and nobody who is about to have one."""
+        return self._places == self.settings.max_connections and not self._waiters
+
     def take(self) -> Connection | None:
         """Lend an idle connection that is fit to use, or None."""
         idle = self._idle

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from gateway.seam.errors import UpstreamError
-from gateway.upstream import Origin
+from gateway.upstream import Origin, native
 from gateway.upstream.dial import connected_socket
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-One: 1\r\nx-one:  two \r\n\r\nhello"
@@ -211,3 +211,23 @@ async def test_who_dials_may_refuse(client, ask, pool_of):
     with pytest.raises(UpstreamError, match="Not there"):
         await ask(one, Origin.parse("http://elsewhere.invalid"))
     assert pool_of(one)._places == one._settings.max_connections
+
+
+async def test_hosts_that_nobody_is_connected_to_are_forgotten(upstream, client, ask, monkeypatch):
+    """Redirects may lead to ever new names: their pools must not fill the memory, and those in use stay."""
+    monkeypatch.setattr(native, "MOST_HOSTS", 3)
+    server = await upstream(OK)
+
+    async def dial(origin):
+        if origin.host == "there.invalid":
+            return await connected_socket("127.0.0.1", server.port)
+        raise UpstreamError("Not there.", retryable=False)
+
+    one = client(dial=dial)
+    for number in range(10):
+        assert await (await ask(one, Origin.parse("http://there.invalid"))).whole() == b"hello"
+        with pytest.raises(UpstreamError, match="Not there"):
+            await ask(one, Origin.parse(f"http://no{number}.invalid"))
+        assert len(one._hosts) <= 3
+        assert len(one._pools) <= 3
+    assert len(server.peers) == 1
