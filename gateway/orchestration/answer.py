@@ -95,7 +95,7 @@ class Summed:
         await self._reply.aclose()
 
     def _summed(self, batch: Batch) -> Batch:
-        if not batch.reports_usage or batch.usage is None:  # the others leave as they came
+        if batch.usage is None:  # the others leave as they came
             return batch
         return Batch.of([self._added(chunk) for chunk in batch.chunks])
 

@@ -14,11 +14,11 @@ class Passage:
 
     __slots__ = ("_session", "attempts", "call", "deadline", "failures", "loop")
 
-    def __init__(self, call: Call, total: float, began: float | None = None) -> None:
-        """The tries may take `total` seconds in all; they begin now, unless they `began` before."""
+    def __init__(self, call: Call, total: float, began: float) -> None:
+        """The tries may take `total` seconds in all, from when they `began` on."""
         self.call = call
         self.loop = asyncio.get_running_loop()
-        deadline = (self.loop.time() if began is None else began) + total
+        deadline = began + total
         self.deadline = deadline if call.deadline is None else min(call.deadline, deadline)
         """When the call must have its first content, or its whole answer."""
         self.attempts = 0

@@ -57,26 +57,24 @@ class Router:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer the call. Raises the last try's error, which says in a header how many tries there were."""
-        lone = self._lone
-        if lone is None or not lone.backend.breaker.steady:
-            passage = Passage(call, self._timeouts.total)
+        lone, began = self._lone, asyncio.get_running_loop().time()
+        if lone is not None and lone.backend.breaker.steady:
+            # There is nothing to choose: what further tries would need is made when there are any.
+            self._budget.earn(began)
             try:
-                return await self.tries(passage)
+                return lone.sign(await lone.ask(call, self._waits.of(call, call.deadline, began)), 1)
             except GatewayError as error:
-                return await self._rescue(passage, error)
-        # There is nothing to choose: what further tries would need is made when there are any.
-        began = asyncio.get_running_loop().time()
-        self._budget.earn(began)
-        try:
-            return lone.sign(await lone.ask(call, self._waits.of(call, call.deadline, began)), 1)
-        except GatewayError as error:
+                passage = Passage(call, self._timeouts.total, began)
+                passage.attempts = 1
+                passage.failed(lone.backend.name, error)
+                tries = self._further(passage, [lone], error)
+        else:
             passage = Passage(call, self._timeouts.total, began)
-            passage.attempts = 1
-            passage.failed(lone.backend.name, error)
-            try:
-                return await self._further(passage, [lone], error)
-            except GatewayError as last:
-                return await self._rescue(passage, last)
+            tries = self.tries(passage)
+        try:
+            return await tries
+        except GatewayError as error:
+            return await self._rescue(passage, error)
 
     async def tries(self, passage: Passage, *, last_resort: bool = False) -> Reply:
         """Ask this model's own targets, one after another. Raises the last one's error.

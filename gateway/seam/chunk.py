@@ -162,7 +162,7 @@ class Batch:
     @property
     def usage(self) -> Usage | None:
         """What its events report of the answer's tokens. Only events that name usage are decoded."""
-        if self._usage is None and self.raw.rfind(b'"usage"') >= 0:
+        if self._usage is None and self.reports_usage:
             for _, chunk in self._reporting():
                 usage = chunk.usage
                 if usage is not None:

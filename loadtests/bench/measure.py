@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from loadtests.bench import load
+from loadtests.bench.asks import Ask
 from loadtests.bench.cores import Cores
-from loadtests.bench.figures import Figures, Round
-from loadtests.bench.subject import Running
+from loadtests.bench.figures import Figures, Round, share
+from loadtests.bench.subject import Running, Unfit
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,15 @@ class Measure:
     def __init__(self, effort: Effort, cores: Cores) -> None:
         self.effort = effort
         self.cores = cores
+
+    def cost(self, running: Running, ask: Ask, connections: int) -> tuple[float, load.Tally]:
+        """CPU seconds for each answer, and what the load gave. Raises Unfit where nothing was answered."""
+        before = running.cpu()
+        tally = load.closed(ask, connections, self.effort.seconds)
+        cpu = running.cpu() - before
+        if not tally.requests:
+            raise Unfit(f"no answer of {ask.model} under load, {tally.errors} errors")
+        return share(cpu, tally.requests), tally
 
     def prepare(self, running: Running) -> None:
         """Once per subject, before the rounds: prove that it does the work, warm it up. Raises Unfit."""

@@ -17,7 +17,7 @@ from loadtests.bench import answers
 from loadtests.bench.asks import Ask
 from loadtests.bench.cores import Cores, on
 from loadtests.bench.link import Link, Lost
-from loadtests.bench.processes import Processes, answers_on, free_port
+from loadtests.bench.processes import Memory, Processes, answers_on, free_port
 
 MODELS = ("bench", "events", "paced", "drip", "slow60", "idle", "mute")
 MESSAGES_MODEL = "claude"
@@ -105,6 +105,11 @@ class Running:
     def cpu(self) -> float:
         """CPU seconds of all its processes; NaN of the upstream alone."""
         return self.processes.cpu() if self.processes else float("nan")
+
+    def memory(self) -> Memory:
+        """Memory of all its processes; not of the upstream alone, which has none of its own."""
+        assert self.processes is not None
+        return self.processes.memory()
 
     def prove(self, stream: bool = False, model: str = "bench", dialect: str = "chat") -> None:
         """See to it that the subject does the whole work. Raises Unfit with what is wrong."""

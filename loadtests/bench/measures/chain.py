@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from loadtests.bench import load, subject
-from loadtests.bench.figures import Figures, share
+from loadtests.bench import subject
+from loadtests.bench.figures import Figures
 from loadtests.bench.measure import Column, Measure
 from loadtests.bench.ourselves import BARE, bare_config, started
 from loadtests.bench.subject import Running, Site, Unfit
@@ -60,9 +60,9 @@ class Chain(Measure):
         with subject.running(CHAINED, running.site.upstream, self.cores) as own:
             own.prove()
             warm(own, self.effort, "chain:three")
-            plain, _ = self._load(own, "bench")
-            one, _ = self._load(own, "chain:one")
-            three, tally = self._load(own, "chain:three")
+            plain, _ = self.cost(own, own.ask("bench"), self.effort.connections)
+            one, _ = self.cost(own, own.ask("chain:one"), self.effort.connections)
+            three, tally = self.cost(own, own.ask("chain:three"), self.effort.connections)
         return {
             "cpu": three,
             "step": one - plain,
@@ -71,12 +71,3 @@ class Chain(Measure):
             "p99": tally.p99,
             "errors": tally.errors,
         }
-
-    def _load(self, own: Running, model: str) -> tuple[float, load.Tally]:
-        """CPU seconds for each answer, and what the load gave."""
-        before = own.cpu()
-        tally = load.closed(own.ask(model), self.effort.connections, self.effort.seconds)
-        cpu = own.cpu() - before
-        if not tally.requests:
-            raise Unfit(f"no answer of {model} under load, {tally.errors} errors")
-        return share(cpu, tally.requests), tally

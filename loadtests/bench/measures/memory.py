@@ -9,7 +9,6 @@ from loadtests.bench import load
 from loadtests.bench.crowd import gather
 from loadtests.bench.figures import Figures
 from loadtests.bench.measure import Column, Measure
-from loadtests.bench.processes import Memory
 from loadtests.bench.subject import Running, Unfit
 
 SETTLE = 1.0
@@ -37,7 +36,7 @@ class Residence(Measure):
     def take(self, running: Running) -> Figures:
         """In this order, for memory that a load freed would hide what streams take."""
         time.sleep(SETTLE)
-        start = _memory(running)
+        start = running.memory()
         ask = running.ask("bench")
         running.prove()
         running.prove(stream=True)
@@ -46,7 +45,7 @@ class Residence(Measure):
         for streamed in (False, True):
             uvloop.run(load.Loop(running.ask("bench", streamed), self.effort.connections).run(self.effort.warm))
         time.sleep(SETTLE)
-        after = _memory(running)
+        after = running.memory()
         return {
             "start": start.resident,
             "start_pss": start.shared,
@@ -56,18 +55,13 @@ class Residence(Measure):
         }
 
     async def _streams(self, running: Running) -> float:
-        before = _memory(running)
+        before = running.memory()
         guests = await gather(running.ask("idle", stream=True), self.effort.idle_streams, tokens=1)
         await asyncio.sleep(SETTLE)
-        during = _memory(running)
+        during = running.memory()
         if not all(guest.link.open for guest in guests):
             raise Unfit("streams were cut while they were idle")
         for guest in guests:
             guest.leave()
         await asyncio.sleep(0.2)
         return (during.shared - before.shared) / len(guests)
-
-
-def _memory(running: Running) -> Memory:
-    assert running.processes is not None
-    return running.processes.memory()

@@ -4,8 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from loadtests.bench import load, subject
-from loadtests.bench.asks import Ask
-from loadtests.bench.figures import Figures, share
+from loadtests.bench.figures import Figures
 from loadtests.bench.measure import Column, Measure
 from loadtests.bench.measures.chain import chained_config
 from loadtests.bench.ourselves import BARE, started
@@ -52,12 +51,12 @@ class Turns(Measure):
     def take(self, running: Running) -> Figures:
         """The figures of one gateway with conversations, just started."""
         with subject.running(TALKING, running.site.upstream, self.cores) as own:
-            start = _resident(own)
+            start = own.memory().resident
             own.prove()
             warm(own, self.effort, "chain:plain")
             dense, tally = self._beyond(own, self.effort.connections)
             sparse, few = self._beyond(own, SPARSE)
-            after = _resident(own)
+            after = own.memory().resident
         return {
             "turn": dense,
             "sparse": sparse,
@@ -70,19 +69,6 @@ class Turns(Measure):
 
     def _beyond(self, own: Running, connections: int) -> tuple[float, load.Tally]:
         """CPU seconds of a turn less those of the same call that nobody keeps, and what the load of turns gave."""
-        plain, _ = self._load(own, own.ask("chain:plain"), connections)
-        turn, tally = self._load(own, replace(own.ask("chain:tutor"), talkers=TALKERS), connections)
+        plain, _ = self.cost(own, own.ask("chain:plain"), connections)
+        turn, tally = self.cost(own, replace(own.ask("chain:tutor"), talkers=TALKERS), connections)
         return turn - plain, tally
-
-    def _load(self, own: Running, ask: Ask, connections: int) -> tuple[float, load.Tally]:
-        before = own.cpu()
-        tally = load.closed(ask, connections, self.effort.seconds)
-        cpu = own.cpu() - before
-        if not tally.requests:
-            raise Unfit(f"no answer of {ask.model} under load, {tally.errors} errors")
-        return share(cpu, tally.requests), tally
-
-
-def _resident(running: Running) -> int:
-    assert running.processes is not None
-    return running.processes.memory().resident
