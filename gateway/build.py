@@ -243,8 +243,8 @@ class Gateway:
             settings = dict(entry)
             kind = settings.pop("type", None)
             kind = name if kind is None else str(kind)
-            variable = self.config.positions.hidden.get(place_of(("providers", name, "api_key")))
-            cure = f"set {variable}" if variable else "its api_key is empty"
+            filled = self.config.positions.hidden.get(place_of(("providers", name, "api_key")))
+            cure = "its api_key is empty" if filled is None else f"set {filled.variable}"
             translation = settings.pop("translation", "lenient")
             if translation not in ("lenient", "strict"):
                 problems.append(Problem(f"{place}.translation", f"expected lenient or strict, found {translation!r}"))

@@ -9,7 +9,7 @@ from gateway.accounts.keys import Key
 from gateway.build import Gateway
 from gateway.commands.description import DEFAULT_TIMEOUTS, RINGS, Description, Layer, Model, describe, plain
 from gateway.commands.words import columns, duration, runs, size, timeouts
-from gateway.orchestration.http_shown import discreet
+from gateway.orchestration.discreet import discreet
 from gateway.orchestration.mermaid import mermaid
 from gateway.orchestration.outline import outline, summary, tool_rows
 from gateway.orchestration.settings import Chain, Graph, Tool

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.config.filled import Filled
 from gateway.config.problems import Problem
 
 Path = tuple[str | int, ...]
@@ -28,8 +29,8 @@ class Positions:
     def __init__(self) -> None:
         self.files: list[str] = []
         """Every file that was read, prompts too, the first one first."""
-        self.hidden: dict[str, str] = {}
-        """Places whose values are not shown, and the variables that they come from."""
+        self.hidden: dict[str, Filled] = {}
+        """Places whose values are not shown, and what variables made of them."""
         self.secrets: set[str] = set()
         """Texts that no problem may show."""
         self._marks: dict[str, Mark] = {}
@@ -75,7 +76,7 @@ class Positions:
 
     def _discreet(self, problem: Problem) -> Problem:
         if problem.found and problem.place in self.hidden:
-            problem = problem._replace(found=f"'…' from {self.hidden[problem.place]}")
+            problem = problem._replace(found=f"'…' from {self.hidden[problem.place].variable}")
         for secret in self.secrets:
             if secret in problem.message:
                 problem = problem._replace(message=problem.message.replace(secret, "…"))

@@ -16,7 +16,7 @@ _FORMS = "${NAME} or ${NAME:-default}"
 class Variables:
     """Fills in variables; what is wrong is added to `problems`, and to `hidden` the places that variables fill."""
 
-    def __init__(self, environment: Mapping[str, str], problems: list[Problem], hidden: dict[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], problems: list[Problem], hidden: dict[str, Filled]) -> None:
         self._environment = environment
         self._problems = problems
         self._hidden = hidden
@@ -52,11 +52,11 @@ class Variables:
 
         filled = _USE.sub(fill, text)
         if not from_file:
-            self._hidden[place_of(path)] = names[0]
+            self._hidden[place_of(path)] = Filled(filled, names[0], text)
         if not missing:
-            return Filled(filled, "" if from_file else names[0], shown=from_file) if names else filled
+            return Filled(filled, "" if from_file else names[0], text, shown=from_file) if names else filled
         if _switches(path):
-            self._hidden[place_of(path)] = missing[0]
+            self._hidden[place_of(path)] = Filled("", missing[0], text)
             return None
         for name in missing:
             cure = f"set it, or write ${{{name}:-default}}"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.components import Components, Found, made
+from gateway.config.filled import Filled
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema import Config
 from gateway.pipeline.plugin import TIMEOUT, Plugin
@@ -35,7 +36,7 @@ class Layer(NamedTuple):
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The settings, with `…` for every text that may be a secret."""
+        """The settings, with `…` for texts that may be secret; what variables filled in is as the file has it."""
         return {name: _shown(name, value) for name, value in self.settings.items()}
 
 
@@ -174,4 +175,6 @@ def _shown(name: str, value: Any) -> Any:
         return {key: _shown(f"{name}.{key}", item) for key, item in value.items()}
     if isinstance(value, list):
         return [_shown(name, item) for item in value]
+    if isinstance(value, Filled) and not value.shown:
+        value = value.written
     return "…" if isinstance(value, str) and (_SECRET.search(name) or "://" in value or len(value) > 60) else value

@@ -177,6 +177,21 @@ def test_a_plugins_secrets_are_not_shown() -> None:
     assert "secret" not in explain(gateway) + explain(gateway, as_json=True)
 
 
+def test_what_a_variable_filled_in_is_shown_as_the_file_has_it() -> None:
+    plugin = {
+        "use": "prompt_prefix",
+        "text": "Say ${WORD}.",
+        "models": ["${MODEL}", "${NONE:-fast}", "plain"],
+        "timeout": "${TIME}",
+    }
+    gateway = Gateway.load({"pipeline": {"model": [plugin]}}, {"WORD": "s3cret", "MODEL": "gpt-*", "TIME": "3s"})
+    settings = json.loads(explain(gateway, as_json=True))["rings"]["model"][0]["settings"]
+    assert settings == {"text": "Say ${WORD}.", "models": ["${MODEL}", "fast", "plain"], "timeout": "${TIME}"}
+    assert "s3cret" not in explain(gateway)
+    hook = {"use": "slack_errors", "url": "https://hooks.example/s3cret/${ID}"}
+    assert "s3cret" not in explain(Gateway.load({"pipeline": {"request": [hook]}}, {"ID": "x"}))
+
+
 def test_a_gateway_without_keys_says_so() -> None:
     assert "  none needed: whoever reaches the address may call" in explain(Gateway.load({}, {})).splitlines()
     assert "keys          none needed" in explain(Gateway.load({"providers": {"mock": {}}}, {}), "mock/echo")

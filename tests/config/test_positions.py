@@ -1,5 +1,6 @@
 """Where things stand."""
 
+from gateway.config.filled import Filled
 from gateway.config.positions import Mark, Positions, place_of
 from gateway.config.problems import Problem
 
@@ -44,7 +45,7 @@ def test_secrets_are_blotted_out() -> None:
     positions.secrets.add("hunter22")
     (problem,) = positions.locate([Problem("a", "'hunter22' is no key")])
     assert problem.message == "'…' is no key"
-    positions.hidden["b"] = "VAR"
+    positions.hidden["b"] = Filled("hunter22", "VAR")
     told = positions.locate([Problem("b", "odd", found="'hunter22'"), Problem("b", "missing")])
     assert [problem.found for problem in told] == ["'…' from VAR", ""]
 

@@ -48,10 +48,20 @@ def test_a_text_knows_whether_it_may_be_shown() -> None:
     default, _ = filled("${NONE:-d}")
     escaped, _ = filled("$${A}")
     assert isinstance(given, Filled)
-    assert (given.variable, given.shown) == ("A", False)
+    assert (given.variable, given.shown, given.written) == ("A", False, "${A}")
     assert isinstance(default, Filled)
     assert default.shown
     assert type(escaped) is str
+
+
+def test_where_variables_filled_in_what() -> None:
+    hidden: dict[str, Filled] = {}
+    value = {"a": ["x${A}${B:-d}", "${B:-d}"], "providers": {"p": {"api_key": "Bearer ${C}"}}}
+    Variables({"A": "s"}, [], hidden).fill(value)
+    assert {place: (str(one), one.variable, one.written) for place, one in hidden.items()} == {
+        "a[0]": ("xsd", "A", "x${A}${B:-d}"),
+        "providers.p.api_key": ("", "C", "Bearer ${C}"),
+    }
 
 
 @pytest.mark.parametrize("environment", [{}, {"VAR": ""}])

@@ -1,4 +1,4 @@
-"""What commands tell of `http` steps: where they go, and nothing of what proves who sends them."""
+"""What commands tell of chains, graphs and tools: what the file says, and nothing that a variable brought."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_a_step_is_told(file: Path) -> None:
     assert told("explain", "chain:c").splitlines() == [
         "chain:c  (sequential)",
         f"  1. order  {order}, 2 tries",
-        "  2. tell   http POST … from HOOK, sends JSON",
+        "  2. tell   http POST ${HOOK}, sends JSON",
     ]
     assert "http PUT https://api.example.com, sends text" in told("explain", "chain:d")
 
@@ -90,6 +90,73 @@ def test_what_is_shown_is_not_what_runs(file: Path) -> None:
     chain = read.chains["c"]
     assert "literal-s3cret" in str(chain)
     assert "HOOK" not in " ".join(outline("chain:c", chain))
+
+
+TEXTS = """\
+providers: {mock: {}}
+chains:
+  work:
+    type: sequential
+    description: "${S} of a chain"
+    memory: {last: 3, summarise: {model: "${M}", prompt: "${S} {{ messages }}"}}
+    steps:
+      - name: ask
+        model: "${M}"
+        messages: [{role: system, content: "${S}"}, {role: user, content: "Say ${S}"}]
+        params: {stop: ["${S}"], extra: {user: "${S}", deep: [{a: "${S}"}], top_k: "${N}"}}
+        timeout: "${N}"
+        default: "${S}"
+      - {name: call, function: "json:dumps", args: {obj: "${S}", skipkeys: true}}
+      - {name: "${STEP}", template: "${S}${NONE:-d}"}
+  plain: {type: conversational, model: mock/echo, system: "${S} ${NONE:-d}"}
+  either:
+    type: conditional
+    branches: [{when: "'${S}' in input", template: "${S}"}, {otherwise: true, chain: work, input: "${S}"}]
+  both:
+    type: parallel
+    branches: {a: {model: mock/echo, prompt: "${S}"}}
+    combine: {first_good: {accept: "output != '${S}'"}}
+  default: {type: simple, template: "${NONE:-of the file}"}
+tools: {find: {description: "${S}", parameters: {q: {type: string, description: "${S}"}}, template: "${S}"}}
+graphs:
+  g:
+    start: "${STEP}"
+    nodes: {said: {template: "${S}", on_error: "${STEP2}"}, last: {chain: plain, inputs: {a: ["${S}"]}}}
+    edges: [{from: "${STEP}", to: [last], when: "x != '${S}'"}, {from: "${STEP}", to: END}, {from: last, to: END}]
+    state: {x: {default: "${S}"}}
+    output: "${S} {{ said }}"
+"""
+
+
+@pytest.mark.parametrize("name", ["", *(f"chain:{name}" for name in ("work", "plain", "either", "both")), "graph:g"])
+@pytest.mark.parametrize("form", ["", "--json", "--mermaid"])
+def test_what_a_variable_brought_is_told_as_the_file_has_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str, form: str
+) -> None:
+    file.write_text(TEXTS)
+    for variable, value in {"S": "s3cret", "M": "mock/echo", "N": "7", "STEP": "said", "STEP2": "last"}.items():
+        monkeypatch.setenv(variable, value)
+    if not name and form == "--mermaid":
+        return
+    shown = told("explain", *filter(None, (name, form)))
+    assert "s3cret" not in shown
+    assert "${S}" in shown or form == "--mermaid" or not name
+    if name == "chain:work" and form != "--json":
+        assert "mock/echo" in shown
+        assert "within 7s" in shown
+    if name == "graph:g" and not form:
+        assert "→ last  if x != '${S}'" in shown
+
+
+def test_partly_filled_texts_and_defaults(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(TEXTS)
+    for variable, value in {"S": "s3cret", "M": "mock/echo", "N": "7", "STEP": "said", "STEP2": "last"}.items():
+        monkeypatch.setenv(variable, value)
+    work = told("explain", "chain:work")
+    assert "ask" in work.splitlines()[2]
+    assert '3. said  template "${S}${NONE:-d}"' in work
+    assert "of the file" in told("explain", "chain:default")
+    assert "${S} of a chain" in told("explain", "chain:work")
 
 
 @pytest.mark.parametrize(
