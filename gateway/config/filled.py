@@ -14,9 +14,7 @@ class Filled(str):
     written: str
     """What the file has in its place, such as `Bearer ${TOKEN}`."""
 
-    def __new__(
-        cls, text: str, variable: str, written: str = "", *, shown: bool = False, told: bool = False
-    ) -> Self:
+    def __new__(cls, text: str, variable: str, written: str = "", *, shown: bool = False, told: bool = False) -> Self:
         """`variable` is its name; unless said, the file has that alone."""
         filled = super().__new__(cls, text)
         filled.variable = variable
