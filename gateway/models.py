@@ -1,5 +1,6 @@
 """The models of a configuration become handlers: names, targets, what follows when all of them fail."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Self, cast
@@ -8,11 +9,14 @@ from gateway.components import Components
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.routing import VIRTUAL, Fallback, ModelEntry, TargetEntry
 from gateway.config.schema import Config
+from gateway.routing.backend import Backend
 from gateway.routing.balance import STRATEGIES, Strategy
+from gateway.routing.blame import Cause
 from gateway.routing.catalog import OURS, Catalog, Listing
 from gateway.routing.hedge import Hedge
+from gateway.routing.off import Off, SwitchedOff
 from gateway.routing.router import Router
-from gateway.seam import Call, GatewayError, Handler, Reply, Timeouts
+from gateway.seam import Call, Handler, Reply, Timeouts
 from gateway.targets import Targets
 
 
@@ -68,13 +72,15 @@ class Models:
         for name, entry in entries.items():
             self.plans[name] = Plan.of(entry)
             router = self._router(name, entry)
-            for alias in (name, *entry.aliases):
-                if router is not None:
-                    self._routers[alias] = router
-                    listed.append(Listing(alias, router.routes[0].backend.provider))
-                handlers[alias] = partial(_switched_off, self._reason(entry)) if router is None else router
+            self._routers |= dict.fromkeys((name, *entry.aliases), router)
+        handlers |= self._routers
         for name, entry in entries.items():
             self._fall_back(name, entry)
+        for name, entry in entries.items():
+            if (server := _server(self._routers[name])) is not None:
+                listed += [Listing(alias, server.provider) for alias in (name, *entry.aliases)]
+                if not self._routers[name].routes:
+                    self.notes.append(f"models.{name}: its targets are switched off: {server.name} serves it")
         makers: dict[str, Callable[[str], Handler]] = {}
         for name, vendor in self._targets.vendors.items():
             makers[name] = self._targets.others(name)
@@ -91,8 +97,8 @@ class Models:
 
     # ---- one model
 
-    def _router(self, name: str, entry: ModelEntry) -> Router | None:
-        """The router of a model; None where all its targets are switched off, or wrong."""
+    def _router(self, name: str, entry: ModelEntry) -> Router:
+        """The router of a model; without targets where all of them are switched off, or wrong."""
         place = f"models.{name}"
         short = isinstance(self._config.models[name], str)
         routes = []
@@ -103,7 +109,7 @@ class Models:
             elif len(entry.targets) > 1:
                 self._left_out(where, target.to)
         if not routes:
-            return None
+            return Off(self._reason(entry), entry.timeout)
         return Router(
             routes,
             self._chosen(entry, place),
@@ -135,20 +141,17 @@ class Models:
     # ---- other models
 
     def _fall_back(self, name: str, entry: ModelEntry) -> None:
-        router = self._routers.get(name)
-        if router is None:
-            return
-        lists = _by_cause(entry)
+        router, lists = self._routers[name], _by_cause(entry)
         for cause in lists.__struct_fields__:
             place = f"models.{name}.fallback" + (f".{cause}" if lists is entry.fallback else "")
             others = [self._other(wanted, f"{place}[{n}]") for n, wanted in enumerate(getattr(lists, cause))]
             router.fallback[cause] = [other for other in others if other is not None]
 
     def _other(self, wanted: str, place: str) -> Router | None:
-        """The router that a name in `fallback` means; None where it is switched off."""
+        """The router that a name in `fallback` means; None where it is `provider/model` and switched off."""
         router = self._routers.get(wanted)
-        if router is None and wanted in self._config.models:
-            self.notes.append(f"{place}: left out: {wanted} is switched off")
+        if router is not None and not router.routes:
+            self.notes.append(f"{place}: passed over: {wanted} is switched off")
         elif router is None:
             route = self._targets.route(TargetEntry(to=wanted), Timeouts(), place)
             if route is None:
@@ -175,15 +178,22 @@ def _by_cause(entry: ModelEntry) -> Fallback:
     return entry.fallback if isinstance(entry.fallback, Fallback) else Fallback(any=entry.fallback)
 
 
+def _server(router: Router) -> Backend | None:
+    """The target that serves where all are well, be it that of a model which is fallen back on; None: nobody does."""
+    waiting, seen = deque([router]), {router}
+    while waiting:
+        router = waiting.popleft()
+        if router.routes:
+            return router.routes[0].backend
+        others = [other for other in router.rescuers(Cause.UNAVAILABLE) if other not in seen]
+        seen.update(others)
+        waiting += others
+    return None
+
+
 def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its models are off)
     return partial(_switched_off, reason)
 
 
 async def _switched_off(reason: str, call: Call) -> Reply:
-    raise GatewayError(
-        f"The model {call.request.model!r} cannot be served: {reason}.",
-        status=503,
-        code="provider_not_configured",
-        headers=[(b"x-should-retry", b"false")],  # clients would try again what only its operator can mend
-        param="model",
-    )
+    raise SwitchedOff(call.request.model, reason)

@@ -290,8 +290,69 @@ def test_targets_that_are_switched_off_are_left_out_and_said() -> None:
         "providers.off: switched off: set NONE",
         "models.m.targets[0].to: left out: off is switched off",
         "models.m.fallback[0]: left out: off is switched off",
-        "models.m.fallback[1]: left out: n is switched off",
+        "models.m.fallback[1]: passed over: n is switched off",
     ]
+
+
+def off_and_on(**more: Any) -> dict[str, Any]:
+    """A model that is switched off, another one that is too, and one that answers."""
+    return {
+        "providers": {
+            "off": {"type": "openai", "api_key": "${NO_SUCH_KEY}"},
+            "gone": {"type": "openai", "api_key": "${NO_OTHER_KEY}"},
+        },
+        "models": {
+            "m": {"targets": [{"to": "off/x"}], "aliases": ["too"], **more},
+            "n": {"targets": [{"to": "gone/y"}], "fallback": ["m", "last"]},
+            "last": targets("a"),
+        },
+    }
+
+
+@pytest.mark.parametrize("fallback", [["up/b"], {"any": ["up/b"]}, {"unavailable": ["up/b"]}, ["n", "up/b"]])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_is_switched_off_turns_to_others(fallback: Any, stream: bool) -> None:
+    with opened(off_and_on(fallback=fallback)) as doors:
+        doors.upstream.script = by_model()
+        for name in ("m", "too"):
+            answer = doors.chat(name, stream=stream)
+            assert answer.status_code == 200
+            # By way of the other one that is off where that comes first: a model's own list before its models' lists.
+            assert answer.headers["x-gateway-model"] == "b"
+            assert answer.headers["x-gateway-attempts"] == "1"
+        ids = [entry["id"] for entry in doors.client.get("/v1/models").json()["data"]]
+        assert {"m", "too", "n", "last"}.issubset(ids)
+
+
+def test_it_goes_on_to_what_those_fall_back_on() -> None:
+    with opened(off_and_on(fallback=["n"])) as doors:
+        doors.upstream.script = by_model()
+        assert said(doors.chat("m")) == "a"
+        assert said(doors.chat("n")) == "a"
+
+
+@pytest.mark.parametrize("fallback", [[], ["off/z"], ["gone/z", "off/z"], {"rate_limit": ["last"]}])
+def test_where_none_can_serve_the_model_and_its_cure_are_told(fallback: Any) -> None:
+    with opened(off_and_on(fallback=fallback)) as doors:
+        for name in ("m", "too"):
+            answer = doors.chat(name)
+            assert answer.status_code == 503
+            error = answer.json()["error"]
+            why = "providers.off: switched off: set NO_SUCH_KEY"
+            assert error["message"] == f"The model {name!r} cannot be served: {why}."
+            assert (error["code"], error["param"]) == ("provider_not_configured", "model")
+        assert "m" not in [entry["id"] for entry in doors.client.get("/v1/models").json()["data"]]
+        assert not doors.upstream.received
+
+
+def test_who_serves_in_its_place_is_noted() -> None:
+    with opened(off_and_on(fallback=["n", "up/b"])) as doors:
+        assert doors.served.gateway.notes[2:] == [
+            "models.m.fallback[0]: passed over: n is switched off",
+            "models.n.fallback[0]: passed over: m is switched off",
+            "models.m: its targets are switched off: up/b serves it",
+            "models.n: its targets are switched off: up/a serves it",
+        ]
 
 
 def problems(models: dict[str, Any], **more: Any) -> list[str]:

@@ -111,6 +111,7 @@ def describe(gateway: Gateway) -> Description:
 
 
 def _models(gateway: Gateway) -> Iterator[Model]:
+    served = {entry.name for entry in gateway.catalog.visible(None)}
     for name, plan in gateway.models.items():
         providers = [target.partition("/")[0] for target in plan.targets]
         off = "; ".join(dict.fromkeys(f"{name}: {gateway.off[name]}" for name in providers if name in gateway.off))
@@ -120,7 +121,7 @@ def _models(gateway: Gateway) -> Iterator[Model]:
             [*plan.aliases],
             [*plan.targets],
             plain(plan.timeouts),
-            off if off and all(provider in gateway.off for provider in providers) else None,
+            off if name not in served else None,
             plan.strategy if len(plan.targets) > 1 else "",
             plan.attempts,
             plain(plan.fallback),

@@ -129,6 +129,8 @@ def _callers(what: Description, model: Model) -> str:
 def _target(what: Description, target: str) -> str:
     name, _, model = target.partition("/")
     for vendor in what.providers:
+        if vendor.name == name and vendor.off:
+            return f"{target}  (off: {vendor.off})"
         if vendor.name == name and vendor.address:
             return f"{target}  ({model} at {vendor.address})"
     return target

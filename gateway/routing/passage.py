@@ -12,7 +12,7 @@ _ATTEMPTS = b"x-gateway-attempts"
 class Passage:
     """What all tries of one call share: until when they may last, how many there were, and what became of them."""
 
-    __slots__ = ("_session", "attempts", "call", "deadline", "failures", "loop")
+    __slots__ = ("_session", "attempts", "call", "deadline", "failures", "loop", "turned")
 
     def __init__(self, call: Call, total: float, began: float) -> None:
         """The tries may take `total` seconds in all, from when they `began` on."""
@@ -22,6 +22,8 @@ class Passage:
         self.deadline = deadline if call.deadline is None else min(call.deadline, deadline)
         """When the call must have its first content, or its whole answer."""
         self.attempts = 0
+        self.turned = False
+        """Whether the model that was asked for is given up: others have times of their own, and its bounds them."""
         self.failures: list[str] = []
         """The tries that failed, in words for whoever runs the gateway. (An error kept would keep its frames.)"""
         self._session: bytes | None = _UNKNOWN

@@ -22,8 +22,12 @@ _LONGEST_BACKOFF = 2.0
 _log = logging.getLogger("gateway")
 
 
-class AtRest(Unavailable):
-    """No target of the model was asked, for all of them rest."""
+class Unasked(Unavailable):
+    """No target of the model was asked."""
+
+
+class AtRest(Unasked):
+    """All of them rest."""
 
 
 class Router:
@@ -120,7 +124,7 @@ class Router:
 
     def _ask(self, passage: Passage, route: Route, tried: list[Route], now: float) -> Awaitable[Reply]:
         call = passage.call
-        plain = passage.attempts == 0 and call.deadline is None
+        plain = passage.attempts == 0 and call.deadline is None and not passage.turned
         patience = self._waits.of(call, None if plain else passage.deadline, now)
         if self._hedge is None:
             return self._once(passage, route, tried, patience)
@@ -183,7 +187,9 @@ class Router:
 
     async def _rescue(self, passage: Passage, error: GatewayError) -> Reply:
         """Turn to other models, each with its own tries, and to what they fall back on; no model twice."""
+        passage.turned = True
         seen = {self}
+        resting = self if isinstance(error, AtRest) else None
         waiting = deque(self._others(error))
         while waiting and passage.left() > 0:
             router = waiting.popleft()
@@ -194,11 +200,13 @@ class Router:
                 return await router.tries(passage)
             except GatewayError as failure:
                 waiting += router._others(failure)
-                if not isinstance(failure, AtRest):
+                if isinstance(failure, AtRest) and resting is None:
+                    resting = router
+                if not isinstance(failure, Unasked):
                     error = failure
-        if isinstance(error, AtRest):
+        if resting is not None and isinstance(error, Unasked):
             try:
-                return await self.tries(passage, last_resort=True)
+                return await resting.tries(passage, last_resort=True)
             except GatewayError as failure:
                 error = failure
         if len(passage.failures) > 1:
@@ -212,8 +220,10 @@ class Router:
         if not self.fallback:
             return []
         cause = self._why_at_rest() if isinstance(error, AtRest) else cause_of(error)
-        if cause is None:
-            return []
+        return [] if cause is None else self.rescuers(cause)
+
+    def rescuers(self, cause: Cause) -> "list[Router]":
+        """The models to turn to for that cause, in their order."""
         return [*self.fallback.get(cause, ()), *self.fallback.get("any", ())]
 
     def _why_at_rest(self) -> Cause:

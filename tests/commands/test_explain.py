@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
     },
     "cache": {"enabled": True},
 }
+RESCUED = {**CONFIG, "models": {"quick": {"targets": [{"to": "groq/x"}], "fallback": ["vllm/y"]}}}
 
 WHOLE = """\
 server
@@ -120,6 +121,15 @@ def test_a_providers_own_model(gateway: Gateway) -> None:
     assert told[:2] == ["model         mock/some/thing:1", "target        mock/some/thing:1"]
     assert "keys          web, all" in told
     assert "off           groq: set GROQ_API_KEY" in explain(gateway, "groq/x").splitlines()
+
+
+def test_a_model_that_is_switched_off_and_served_by_another() -> None:
+    gateway = Gateway.load(RESCUED, {})
+    told = explain(gateway, "quick").splitlines()
+    assert told[1] == "target         groq/x  (off: set GROQ_API_KEY)"
+    assert "fallback, any  vllm/y" in told
+    assert not any(line.startswith("off") for line in told)
+    assert "  models.quick: its targets are switched off: vllm/y serves it" in explain(gateway).splitlines()
 
 
 def test_a_name_that_nobody_knows(gateway: Gateway) -> None:

@@ -1,0 +1,28 @@
+"""A model that nobody can serve, for its providers are switched off; but those that it falls back on may."""
+
+from gateway.routing.passage import Passage
+from gateway.routing.router import Router, Unasked
+from gateway.seam import Reply, Timeouts
+
+
+class SwitchedOff(Unasked):
+    """The model's providers have no key; `reason` says which, and what switches them on."""
+
+    code = "provider_not_configured"
+
+    def __init__(self, model: str, reason: str) -> None:
+        # Clients would try again what only its operator can mend.
+        headers = [(b"x-should-retry", b"false")]
+        super().__init__(f"The model {model!r} cannot be served: {reason}.", param="model", headers=headers)
+
+
+class Off(Router):
+    """A Router without targets."""
+
+    def __init__(self, reason: str, timeouts: Timeouts) -> None:
+        super().__init__((), timeouts=timeouts)
+        self._reason = reason
+
+    async def tries(self, passage: Passage, *, last_resort: bool = False) -> Reply:  # noqa: ARG002 (there is none)
+        """Raises `SwitchedOff`."""
+        raise SwitchedOff(passage.call.request.model, self._reason)
