@@ -355,6 +355,28 @@ def test_who_serves_in_its_place_is_noted() -> None:
         ]
 
 
+@pytest.mark.parametrize("name", ["m", "too"])
+def test_errors_name_the_model_that_was_asked_for(name: str) -> None:
+    models = {
+        "m": {"targets": [{"to": "mock/nope"}], "aliases": ["too"]},
+        "e": {"targets": [{"to": "mock/embed"}]},
+        "strict": {"targets": [{"to": "up/real-name"}]},
+    }
+    with opened({"models": models, "providers": MOCK}, up={"translation": "strict", "surfaces": ["chat"]}) as doors:
+        answer = doors.chat(name)
+        assert answer.status_code == 404
+        message = answer.json()["error"]["message"]
+        assert message == f"The model {name!r} cannot be served: its provider does not know what it leads to."
+        assert answer.headers["x-gateway-provider"] == "mock"
+        answer = doors.chat("e")
+        assert answer.json()["error"]["message"] == "The model 'e' serves embeddings, not chat."
+        answer = doors.client.post("/v1/moderations", json={"model": "strict", "input": "x"})
+        assert answer.json()["error"]["message"].startswith("The model 'strict' does not serve moderations: ")
+        body = {"model": "strict", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "x"}]}
+        answer = doors.client.post("/v1/messages", json=body)
+        assert answer.json()["error"]["message"].startswith("The model 'strict' is served in another dialect, ")
+
+
 def problems(models: dict[str, Any], **more: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         Gateway.load({"providers": MOCK, "models": models, **more}, {})

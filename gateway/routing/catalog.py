@@ -57,7 +57,13 @@ class Catalog:
         """The same error with names near to the one asked for; only names that this caller may use."""
         if len(error.name) > _LONG:
             return ModelNotFound(f"{error.name[:_LONG]}…")
-        names = [entry.name for entry in self.visible(caller)][:_COMPARED]
+        names = [entry.name for entry in self.visible(caller)]
+        if error.name in names:
+            told = ModelNotFound(error.name)
+            told.message = f"The model {error.name!r} cannot be served: its provider does not know what it leads to."
+            told.provider = error.provider
+            return told
+        names = names[:_COMPARED]
         return ModelNotFound(error.name, difflib.get_close_matches(error.name, names, n=3, cutoff=0.6))
 
     def _find(self, name: str) -> Handler:

@@ -5,7 +5,7 @@ import asyncio
 from gateway.routing.backend import Backend, Try
 from gateway.routing.content import entire, until_content
 from gateway.routing.patience import Patience
-from gateway.seam import Call, GatewayError, Inbound, ModelNotFound, Reply, Target, UpstreamError, owned
+from gateway.seam import Call, GatewayError, Inbound, InvalidRequest, ModelNotFound, Reply, Target, UpstreamError, owned
 
 
 class Route:
@@ -51,8 +51,8 @@ class Route:
             if error.provider is None and (answering or isinstance(error, UpstreamError)):
                 error.provider = target.provider or None
             this.failed(error, loop.time())
-            if isinstance(error, ModelNotFound) and request.model == f"{target.provider}/{error.name}":
-                raise ModelNotFound(request.model) from error  # under the name that was asked for
+            if (told := _as_asked(error, target.model, request.model)) is not None:
+                raise told from error
             raise
         except BaseException:
             this.left()
@@ -69,3 +69,20 @@ class Route:
         if attempts > 1 or not self.target.provider:
             head.headers[b"x-gateway-attempts"] = b"%d" % attempts
         return reply
+
+
+def _as_asked(error: GatewayError, named: str, asked: str) -> GatewayError | None:
+    """The error under the name that was asked for; None where it says nothing of the target's.
+
+    Further in, the model goes by its target's name. A provider's own words are left as they are.
+    """
+    told: GatewayError | None = None
+    words = f"The model {named!r} "
+    if isinstance(error, ModelNotFound):
+        told = ModelNotFound(asked) if error.name == named else None
+    elif isinstance(error, InvalidRequest) and error.message.startswith(words):
+        message = f"The model {asked!r} {error.message.removeprefix(words)}"
+        told = InvalidRequest(message, code=error.code, param=error.param, headers=error.headers)
+    if told is not None:
+        told.provider = error.provider
+    return told

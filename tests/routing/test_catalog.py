@@ -66,6 +66,16 @@ def test_near_names_are_those_that_the_caller_may_use() -> None:
     assert "Did you mean 'gpt-4o' or 'gpt-4o-mini'?" in found.explain(ModelNotFound("gpt-4"), None).message
 
 
+def test_a_name_that_is_there_is_not_said_to_be_missing() -> None:
+    found = catalog([], ("gpt-4o", "gpt-4o-mini"))
+    error = ModelNotFound("gpt-4o")
+    error.provider = "p"
+    told = found.explain(error, None)
+    assert told.message == "The model 'gpt-4o' cannot be served: its provider does not know what it leads to."
+    assert (told.status, told.code, told.provider) == (404, "model_not_found", "p")
+    assert "does not exist" in found.explain(error, Key("k", ["*mini"])).message
+
+
 def test_a_long_name_is_shown_in_part_and_compared_with_none() -> None:
     message = catalog([]).explain(ModelNotFound("one" * 1000), None).message
     assert len(message) < 400

@@ -14,6 +14,7 @@ from gateway.seam import (
     Duration,
     GatewayError,
     Head,
+    InvalidRequest,
     ModelNotFound,
     Outcome,
     Reply,
@@ -152,10 +153,31 @@ async def test_attempt_and_call_end_once_each_with_what_they_used() -> None:
 
 
 async def test_a_model_that_its_provider_does_not_know_goes_by_the_name_asked_for() -> None:
-    for asked, name in (("p/m", "p/m"), ("alias", "m")):
-        with pytest.raises(ModelNotFound) as caught:
-            await Direct(Place("p", ModelNotFound("m")).route())(chat_call(model=asked))
-        assert caught.value.name == name
+    for name, told in (("m", True), ("another", False)):
+        for asked in ("p/m", "alias"):
+            with pytest.raises(ModelNotFound) as caught:
+                await Direct(Place("p", ModelNotFound(name)).route())(chat_call(model=asked))
+            assert caught.value.name == (asked if told else name)
+            assert caught.value.provider == "p"
+
+
+async def test_what_the_gateway_says_of_a_model_is_said_under_the_name_asked_for() -> None:
+    ours = InvalidRequest("The model 'm' does not serve x.", param="model", code="unsupported_surface")
+    with pytest.raises(InvalidRequest) as caught:
+        await Direct(Place("p", ours).route())(chat_call(model="alias"))
+    error = caught.value
+    assert error.message == "The model 'alias' does not serve x."
+    assert (error.status, error.code, error.param, error.provider) == (400, "unsupported_surface", "model", "p")
+    assert ours.message == "The model 'm' does not serve x."
+
+
+@pytest.mark.parametrize(
+    "error", [GatewayError("The model 'm' is gone.", status=404), InvalidRequest("The model 'mm' is odd.")]
+)
+async def test_a_providers_own_words_are_left_as_they_are(error: GatewayError) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await Direct(Place("p", error).route())(chat_call(model="alias"))
+    assert caught.value is error
 
 
 async def test_who_failed_further_in_is_not_overwritten() -> None:

@@ -76,7 +76,7 @@ class Mock:
         if persona is None:
             raise ModelNotFound(name)
         if call.request.surface != persona.surface:
-            message = f"The mock model {name!r} serves {persona.surface}, not {call.request.surface}."
+            message = f"The model {name!r} serves {persona.surface}, not {call.request.surface}."
             raise InvalidRequest(message, param="model", code="unsupported_surface")
         if persona.surface != "chat":
             return await self._textless(call, persona)
