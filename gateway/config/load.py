@@ -1,6 +1,7 @@
 """From YAML files and the environment to a typed configuration."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.config.words import secret
 __all__ = ["convert", "further", "parse", "read", "unbuilt"]
 _NEEDS = {"models": ("providers",), "server": ("server", "auth"), "auth": ("server", "auth"), "pipeline": ("pipeline",)}
 """Whose problems depend on which blocks: where these are damaged, what the rest lacks is no problem of the file."""
+_UNKNOWN = re.compile(r"no such (provider|model|chain|graph|tool)\b")
 _HANDED_ON = ("providers", "pipeline")
 """Blocks whose values go to components, which may show them in what they raise."""
 
@@ -42,12 +44,15 @@ def further(error: ConfigError, build: Callable[[Config], object]) -> ConfigErro
     try:
         build(error.rest)
     except ConfigError as more:
-        problems = [*problems, *_not_caused(more.problems, problems)]
+        problems = [*problems, *_not_caused(more.problems, problems, error.rest.positions.lacking)]
     return ConfigError(error.rest.positions.locate(problems))
 
 
-def _not_caused(found: Iterable[Problem], told: Sequence[Problem]) -> list[Problem]:
-    """Of the problems that are found in what is left of a file, those that the file has by itself."""
+def _not_caused(found: Iterable[Problem], told: Sequence[Problem], lacking: bool) -> list[Problem]:
+    """Of the problems that are found in what is left of a file, those that the file has by itself.
+
+    `lacking`: what is not there may stand in a file that could not be read.
+    """
     damaged = {_block(problem) for problem in told}
     if not any(problem.place.startswith("providers") and problem.place.count(".") < 2 for problem in told):
         damaged.discard("providers")  # every one is still there: what is wrong is inside them
@@ -55,9 +60,23 @@ def _not_caused(found: Iterable[Problem], told: Sequence[Problem]) -> list[Probl
     return [
         problem
         for problem in found
-        if damaged.isdisjoint(_needs(problem))
+        if not (lacking and _may_stand_elsewhere(problem))
+        and damaged.isdisjoint(_needs(problem))
         and not (_block(problem) == "providers" and any(place.startswith(problem.place) for place in places))
     ]
+
+
+def _may_stand_elsewhere(problem: Problem) -> bool:
+    """Whether a problem is that something is not there, which another file could have brought."""
+    block = _block(problem)
+    if problem.message == "missing":
+        return block == "pipeline" or problem.place.count(".") < 2
+    return (
+        _UNKNOWN.match(problem.message) is not None
+        or problem.place == "server.host"  # without auth
+        or problem.place.endswith(".http.url")  # not among http_hosts
+        or (block == "auth" and problem.place.endswith((".limits", ".budget")))  # without state
+    )
 
 
 def _needs(problem: Problem) -> tuple[str, ...]:
@@ -91,10 +110,11 @@ class _Loading:
         try:
             config = convert(document, Config, "")
         except ConfigError as error:
-            self._problems += error.problems
+            lacking = self._positions.lacking
+            self._problems += (one for one in error.problems if not (lacking and _may_stand_elsewhere(one)))
             config = remainder(document, Config)
         if config is not None and not self.sources.broken:
-            self._problems += _not_caused(broken_rules(config), self._problems)
+            self._problems += _not_caused(broken_rules(config), self._problems, self._positions.lacking)
         if config is not None:
             config.positions = self._positions
         if self._problems or config is None:

@@ -33,6 +33,8 @@ class Positions:
         """Places whose values are not shown, and what variables made of them."""
         self.secrets: set[str] = set()
         """Texts that no problem may show."""
+        self.lacking = False
+        """Whether an included file could not be read, so that names may be lacking that stand in it."""
         self._marks: dict[str, Mark] = {}
         self._again: dict[str, Mark] = {}
 

@@ -29,19 +29,22 @@ class Sources:
         self._open: dict[str, str] = {}
         self._read: dict[str, str] = {}
         self.broken = False
-        """Whether a file could not be read, so that names may be lacking that stand in it."""
+        """Whether nothing can be made of the first file. An included one leaves `Positions.lacking`."""
 
     def file(self, path: str, at: Problem) -> dict[str, Any]:
         """What a file says, with what it includes. `at` is what is told where it cannot be read."""
         real = realpath(path) if "\0" not in path else path
         if real in self._open:
             chain = " → ".join([*self._open.values(), path])
-            return self._unusable(at._replace(message="a file includes itself", found=chain, cure="take it out"))
+            self._problems.append(at._replace(message="a file includes itself", found=chain, cure="take it out"))
+            return {}
         if real in self._read:
-            return self._unusable(at._replace(message=f"{path} is included twice", cure="take one out"))
+            self._problems.append(at._replace(message=f"{path} is included twice", cure="take one out"))
+            return {}
         self._open[real] = self._read[real] = path
         text = self._text(path, at)
         document = None if text is None else self._parsed(text, path)
+        self.broken = document is None
         merged = {} if document is None else self.document(document, path)
         del self._open[real]
         return merged
@@ -50,7 +53,9 @@ class Sources:
         """What a file's mapping says, filled in, with what it includes and the prompts that it names."""
         if not isinstance(given, dict):
             expected = "blocks by name, such as `server:`"
-            return self._unusable(Problem("", "", expected, shown(given), file=file))
+            self._problems.append(Problem("", "", expected, shown(given), file=file))
+            self.broken = True
+            return {}
         before = len(self._problems)
         document: dict[str, Any] = self._variables.fill(given)
         self._problems[before:] = map(self._positions.marked, self._problems[before:])
@@ -60,6 +65,8 @@ class Sources:
                 document[kind] = self._prompts(document[kind], (kind,), file)
         for name, at in self._included(included):
             self._merge(document, self.file(str(Path(file).parent / name), at))
+            self._positions.lacking |= self.broken
+            self.broken = False
         return document
 
     def _included(self, included: Any) -> list[tuple[str, Problem]]:
@@ -71,7 +78,9 @@ class Sources:
             at = Problem(place, "", "", "", "", *self._positions.take(place))
             if isinstance(name, str) and name:
                 found.append((name, at))
-            elif not (isinstance(name, Filled) and name.told):
+                continue
+            self._positions.lacking = True
+            if not (isinstance(name, Filled) and name.told):
                 self._problems.append(at._replace(expected="a file, or a list of files", found=shown(name)))
         self._positions.take("include")
         return found
@@ -123,31 +132,24 @@ class Sources:
             at = at._replace(message=f"{path if at.place else 'the file'} cannot be read: {error.strerror}")
             if isinstance(error, FileNotFoundError) and not at.place:
                 at = at._replace(cure="`gateway init` writes one, --config names another")
-            self._unusable(at)
+            self._problems.append(at)
             return None
         except ValueError:  # a null character in its name
-            self._unusable(at._replace(message=f"{path!r} cannot be read: it is no name of a file"))
+            self._problems.append(at._replace(message=f"{path!r} cannot be read: it is no name of a file"))
             return None
         if len(data) > _LARGEST:
-            self._unusable(at._replace(message=f"{path} is larger than 16 MiB"))
+            self._problems.append(at._replace(message=f"{path} is larger than 16 MiB"))
             return None
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             found, cure = f"byte 0x{data[error.start]:02X}", "save the file as UTF-8"
-            self._unusable(Problem("", "the file is not UTF-8", "", found, cure, path, line))
+            self._problems.append(Problem("", "the file is not UTF-8", "", found, cure, path, line))
             return None
 
     def _parsed(self, text: str, path: str) -> Any:
+        """What a file says: nothing where it is empty, None where that cannot be read."""
         before = len(self._problems)
         document = read_yaml(text, path, self._positions, self._problems)
-        if document is None:
-            self.broken |= len(self._problems) > before
-            return None if len(self._problems) > before else {}
-        return document
-
-    def _unusable(self, problem: Problem) -> dict[str, Any]:
-        self._problems.append(problem)
-        self.broken = True
-        return {}
+        return {} if document is None and len(self._problems) == before else document
