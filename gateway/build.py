@@ -18,7 +18,7 @@ from gateway.api.door import House
 from gateway.api.health import Health, MetricsPage, Ready
 from gateway.api.models import ModelsDoor
 from gateway.api.runs import RunsDoor
-from gateway.components import Components, made, takes
+from gateway.components import Components, fitting, made, takes
 from gateway.config.database import DEFAULT, DatabaseSettings
 from gateway.config.load import convert, further, parse, read, unbuilt
 from gateway.config.positions import place_of
@@ -258,8 +258,7 @@ class Gateway:
                     settings = known.settings(settings, self._environment)
                 if "api_key" in settings and settings["api_key"] is None:
                     off[name] = cure
-                    if (wanted := getattr(PROVIDERS.get(kind), "Settings", None)) is not None:
-                        convert({**settings, "api_key": "-"}, wanted, place)  # what is off is checked all the same
+                    problems += self._misfits(kind, settings, place)  # what is off is checked all the same
                     continue
                 built[name] = self._provider(kind, settings, place)
             except ConfigError as error:
@@ -272,6 +271,20 @@ class Gateway:
         if not (hasattr(provider, "surfaces") and takes(provider, 1)):
             raise ConfigError([Problem(f"{place}.type", f"{kind} ({found.origin}) is no provider: {_PROVIDER}")])
         return provider  # type: ignore[no-any-return]  # which has just been looked at
+
+    def _misfits(self, kind: str, settings: Mapping[str, Any], place: str) -> list[Problem]:
+        """What is wrong with the settings of a provider that has no key."""
+        try:
+            found = self._components.find(kind, PROVIDERS, f"{place}.type")
+        except ConfigError:  # what it consists of may be there only where it is switched on
+            return []
+        try:
+            fitting(found, kind, {**settings, "api_key": "-"}, place)
+        except ConfigError as error:
+            # Of a key that is not there, only whether one is taken at all can be said.
+            key = f"{place}.api_key"
+            return [problem for problem in error.problems if problem.place != key or problem.message == "unknown name"]
+        return []
 
     def _build_targets(self, off: Mapping[str, str], problems: list[Problem]) -> Targets:
         vendors = {

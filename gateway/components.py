@@ -105,6 +105,12 @@ def made(found: Found, name: str, settings: Mapping[str, Any], place: str) -> An
 
     `place` is where the settings stand; empty, the problems' places are relative to the settings.
     """
+    arguments = fitting(found, name, settings, place)
+    return _constructed(found, name, arguments, place) if isinstance(found.maker, type) else found.maker
+
+
+def fitting(found: Found, name: str, settings: Mapping[str, Any], place: str) -> tuple[Settings, ...]:
+    """What a component is made with: its settings, or nothing where it takes none. Raises `ConfigError` as `made`."""
     maker = found.maker
     if isinstance(maker, type) and not _has_call(maker):
         raise _told(place, f"{name} ({found.origin}) is a class without an `async def __call__`")
@@ -112,10 +118,10 @@ def made(found: Found, name: str, settings: Mapping[str, Any], place: str) -> An
     if wanted is None:
         if settings:
             raise _told(place, f"{name} takes no settings, found {', '.join(settings)}")
-        return _constructed(found, name, (), place) if isinstance(maker, type) else maker
+        return ()
     if not (isinstance(wanted, type) and issubclass(wanted, Settings)):
         raise _told(place, f"{name}: its Settings must be a class based on gateway.seam.Settings, found {wanted!r}")
-    return _constructed(found, name, (convert(dict(settings), wanted, place),), place)
+    return (convert(dict(settings), wanted, place),)
 
 
 def _constructed(found: Found, name: str, arguments: tuple[Any, ...], place: str) -> Any:

@@ -4,9 +4,10 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
 from gateway.build import PROVIDERS, Gateway
 from gateway.config.problems import ConfigError
@@ -39,6 +40,27 @@ class Parrot:
 
     async def __call__(self, call: Call) -> Reply:
         return answer(call, *[self._settings.word] * self._settings.times)
+
+
+class Keyed(Parrot):
+    """A provider that needs a key, and looks at it."""
+
+    class Settings(Settings):
+        api_key: Annotated[str, Meta(pattern="^sk-")]
+        times: int = 1
+        word: str = "Polly"
+
+
+class Ruled(Parrot):
+    """A provider whose settings have a rule of their own."""
+
+    class Settings(Settings):
+        api_key: str
+        word: str = "Polly"
+
+        def __post_init__(self) -> None:
+            if self.word == "Coco":
+                raise ValueError("word: Coco is another one's")
 
 
 class Plain:
@@ -253,6 +275,30 @@ def test_what_is_off_is_said_and_not_listed() -> None:
     gateway = Gateway.load(config, {})
     assert gateway.notes == ["providers.openai: switched off: set NO_KEY"]
     assert [entry.name for entry in gateway.catalog.visible(None)][:2] == ["e", "mock/echo"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"times": "often"}, ["providers.p.times: expected a whole number; found 'often'"]),
+        ({"tmes": 2}, ["providers.p.tmes: unknown name; expected one of api_key, times, word; found 'tmes'"]),
+        ({"times": "x", "probe": {"evry": 1}}, ["providers.p.probe.evry"]),
+        ({"type": f"{HERE}:Ruled", "word": "Coco"}, ["providers.p.word: Coco is another one's"]),
+        ({"type": f"{HERE}:Plain"}, [f"providers.p: {HERE}:Plain takes no settings, found api_key"]),
+        ({"type": f"{HERE}:Parrot"}, ["providers.p.api_key: unknown name"]),
+        ({"type": f"{HERE}:NoCall"}, [f"providers.p: {HERE}:NoCall ({HERE}:NoCall) is a class without"]),
+    ],
+)
+def test_a_provider_of_ones_own_that_is_off_is_checked_too(settings: dict[str, Any], told: list[str]) -> None:
+    found = problems({"providers": {"p": {"type": f"{HERE}:Keyed", "api_key": "${NO_KEY}", **settings}}})
+    assert len(found) == len(told)
+    assert all(one.startswith(words) for one, words in zip(found, told, strict=True)), found
+
+
+@pytest.mark.parametrize("kind", [f"{HERE}:Keyed", f"{HERE}:Nobody", "no_such_module:Class", "tests.plugins.nothing"])
+def test_one_that_is_off_may_lack_what_it_consists_of(kind: str) -> None:
+    gateway = Gateway.load({"providers": {"p": {"type": kind, "api_key": "${NO_KEY}"}}}, {})
+    assert gateway.off == {"p": "set NO_KEY"}
 
 
 def test_the_file_that_is_served_by_default_loads() -> None:
