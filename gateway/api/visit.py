@@ -99,8 +99,11 @@ class Visit:
         """What the client asks for, once that is known."""
         self._pinging: Job | None = None
         self._held = b""
-        self.push: Push = self._keep if self._connection is None else self._connection.push
-        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
+        self.push: Push = self._keep
+        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next.
+
+        It is another from the answer's start on.
+        """
         self.id = request_id.encode()
         self._ids = [(name, self.id) for name in id_headers]
         self.gone = False
@@ -180,6 +183,8 @@ class Visit:
             self._connection.begin(head)
         else:
             await self._send({"type": "http.response.start", "status": status, "headers": head})
+        if self._connection is not None:
+            self.push = self._connection.outlet()
         return True
 
     def _keep(self, data: bytes) -> bool:

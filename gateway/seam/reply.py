@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.seam.call import Call, Ending, Outcome, run_endings
-from gateway.seam.chunk import Batch, Chunk
+from gateway.seam.chunk import REPORTED, Batch, Chunk
 from gateway.seam.errors import InvalidRequest, UpstreamError
 from gateway.seam.estimates import BYTES_PER_TOKEN
 from gateway.seam.rewrite import Rewriter
@@ -109,6 +109,7 @@ class Reply:
         "_ended",
         "_ends",
         "_outcome",
+        "_push",
         "_stages",
         "_usage",
         "call",
@@ -224,6 +225,8 @@ class Reply:
             if not self._ended:
                 await self._closed(error)
             raise
+        finally:
+            self._push = _nowhere  # it may know this Reply
         if not ended:
             return False
         tail = None if self._ended else self._last()  # somebody may have closed it meanwhile
@@ -291,7 +294,10 @@ class Reply:
     def _into(self, push: "Push") -> "Push":
         """`push` behind all stages."""
         if self._stages is None:
-            return push if self.inner is not None else self._counting(push)
+            if self.inner is not None:
+                return push
+            self._push = push
+            return self._counted
 
         def seen(batch: Batch) -> bool:
             left = self._seen(batch)
@@ -299,15 +305,14 @@ class Reply:
 
         return seen
 
-    def _counting(self, push: "Push") -> "Push":
-        """`push` of what is counted: what every token of most streams passes, and nothing else."""
-        count = self._count
-
-        def counted(batch: Batch) -> bool:
-            count(batch)
-            return push(batch)
-
-        return counted
+    def _counted(self, batch: Batch) -> bool:
+        """Count and push: what every token of most streams passes, and nothing else."""
+        raw = batch.raw
+        if raw.rfind(REPORTED) < 0:
+            self._bytes += len(raw)
+        else:
+            self._count(batch)
+        return self._push(batch)
 
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)
@@ -387,6 +392,10 @@ class Reply:
             self.call.tasks.settle(self.aclose())
         # Last, since it raises where warnings are errors.
         warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2)
+
+
+def _nowhere(_batch: Batch) -> bool:
+    return False
 
 
 Push = Callable[[Batch], bool]
