@@ -207,13 +207,14 @@ class Connection(asyncio.Protocol):
 
     def _endless(self, body: bytes, pause: float) -> None:
         self._idle(body, 0)
+        start = self._loop.time()
 
-        def drop() -> None:
+        def drop(n: int) -> None:
             self._transport.write(answers.TOKEN_FRAME)
-            self._timer = self._loop.call_later(pause, drop)
+            self._timer = self._loop.call_at(start + (n + 1) * pause, drop, n + 1)
 
         if _STREAM.search(body):
-            self._timer = self._loop.call_later(pause, drop)
+            self._timer = self._loop.call_at(start + pause, drop, 1)
 
     def _idle(self, body: bytes, _tokens: int) -> None:
         if not _STREAM.search(body):
