@@ -20,32 +20,33 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Outlet:
-    """Where the pieces of one answer go: all that a token touches here, for with many streams at once it is cold."""
+    """Where the pieces of one answer go.
 
-    __slots__ = ("_chunked", "_write", "full")
+    It is all that a token touches here, and small: with many streams at once each object is cold that a token comes to.
+    """
 
-    def __init__(self, write: Callable[[bytes], None], chunked: bool, full: bool) -> None:
+    __slots__ = ("_write", "chunked", "full")
+
+    def __init__(self, write: Callable[[bytes], None], full: bool) -> None:
         self._write = write
-        self._chunked = chunked
+        self.chunked = False
+        """Whether each piece is an HTTP chunk."""
         self.full = full
         """Whether the client reads slowly."""
 
     def push(self, data: bytes) -> bool:
         """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
-        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
         return not self.full
 
     def close(self) -> None:
-        """The client is gone: what still comes is dropped."""
-        self._write = _nowhere
+        """The answer is over, or its client gone: what still comes is dropped."""
+        self._write = _drop
+        self.full = False
 
 
-def _nowhere(data: bytes) -> None:
-    pass
-
-
-def _gone(_data: bytes) -> bool:
-    return True
+def _drop(data: bytes) -> None:
+    """Of a closed outlet."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -78,8 +79,7 @@ class Protocol(HttpToolsProtocol):
         watcher, self.watcher = self.watcher, None
         if watcher is not None:
             watcher()
-        if self._outlet is not None:
-            self._outlet.close()
+        self._close_outlet()
         super().connection_lost(exc)
         self.scope = self._served = None  # type: ignore[assignment]  # they hold this protocol
         if self.timeout_keep_alive_task is not None:
@@ -142,13 +142,21 @@ class Protocol(HttpToolsProtocol):
     def outlet(self) -> Callable[[bytes], bool]:
         """What takes the pieces of the answer under way, whose head is sent; it returns False to be let drain."""
         cycle = self._served
+        outlet = self._outlet = Outlet(self.transport.write, self.flow.write_paused)
         if cycle is None or cycle.disconnected:
-            return _gone
-        self._outlet = Outlet(self.transport.write, bool(cycle.chunked_encoding), self.flow.write_paused)
-        return self._outlet.push
+            self._close_outlet()
+        else:
+            outlet.chunked = bool(cycle.chunked_encoding)
+        return outlet.push
+
+    def _close_outlet(self) -> None:
+        if self._outlet is not None:
+            self._outlet.close()
+            self._outlet = None
 
     def end(self) -> None:
         """End the answer under way."""
+        self._close_outlet()
         cycle = self._served
         if cycle is not None and not cycle.disconnected:
             if cycle.chunked_encoding:

@@ -9,13 +9,6 @@ from gateway.wire.codec import Codec
 from gateway.wire.sse import DONE, EventReader, StreamTooWide, find_event
 
 
-Push = Callable[[Batch], bool]
-
-
-def _nowhere(_batch: Batch) -> bool:
-    return False
-
-
 class Events:
     """Batches of whole events. Raises where an event is an error, or where the end mark is missing.
 
@@ -34,8 +27,8 @@ class Events:
         self._reader = EventReader(mark=mark)
         self._error: GatewayError | None = None
         self._done = False
-        self._refused = False
-        self._push: Push = _nowhere
+        self._push: Callable[[Batch], bool]  # while it flows …
+        self._refused = False  # … and whether that wants no more for now
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
@@ -54,7 +47,7 @@ class Events:
 
     async def flow(self, push: Callable[[Batch], bool]) -> bool:
         """Hand batches to `push` as they come (see `Reply.flow`)."""
-        self._push, take = push, self._take
+        self._push, self._refused, take = push, False, self._take
         try:
             while self._error is None and not self._done:
                 ended = await self._exchange.flow(take)
@@ -63,13 +56,13 @@ class Events:
                 if self._refused:
                     return False
         finally:
-            self._push = _nowhere
+            del self._push  # it may know who reads this
         if self._error is not None:
             raise self._error
         return True
 
     def _take(self, data: bytes) -> bool:
-        """What every token passes."""
+        """Push what a read brought: one plain event, mostly, which is looked at no further."""
         if self._reader.one(data) and b'"error"' not in data:
             self._refused = not self._push(Batch(data, self._codec))
             return not self._refused

@@ -141,6 +141,7 @@ class Reply:
         self._outcome: Outcome | None = None
         self._usage = usage  # given where an answer is known to cost what it does not report
         self._bytes = 0
+        self._push: Push  # while it flows
 
     @classmethod
     def of(cls, call: Call, chunk: Chunk, head: Head | None = None, *, usage: Usage | None = None) -> "Reply":
@@ -219,14 +220,15 @@ class Reply:
         """
         if self._ended:
             return True
+        self._push = push
         try:
-            ended = await flow(self.source, self._into(push))
+            ended = await flow(self.source, self._into())
         except BaseException as error:
             if not self._ended:
                 await self._closed(error)
             raise
         finally:
-            self._push = _nowhere  # it may know this Reply
+            del self._push  # it may know this Reply
         if not ended:
             return False
         tail = None if self._ended else self._last()  # somebody may have closed it meanwhile
@@ -291,23 +293,18 @@ class Reply:
             self._count(batch)
         return batch
 
-    def _into(self, push: "Push") -> "Push":
-        """`push` behind all stages."""
-        if self._stages is None:
-            if self.inner is not None:
-                return push
-            self._push = push
-            return self._counted
+    def _into(self) -> "Push":
+        """What takes the source's batches: no more than what there is to do with each."""
+        if self._stages is not None:
+            return self._passed
+        return self._push if self.inner is not None else self._counted
 
-        def seen(batch: Batch) -> bool:
-            left = self._seen(batch)
-            return left is None or push(left)
-
-        return seen
+    def _passed(self, batch: Batch) -> bool:
+        left = self._seen(batch)
+        return left is None or self._push(left)
 
     def _counted(self, batch: Batch) -> bool:
-        """Count and push: what every token of most streams passes, and nothing else."""
-        raw = batch.raw
+        raw = batch.raw  # most tokens pass here: the look that `usage` begins with is taken without a call
         if raw.rfind(REPORTED) < 0:
             self._bytes += len(raw)
         else:
@@ -392,10 +389,6 @@ class Reply:
             self.call.tasks.settle(self.aclose())
         # Last, since it raises where warnings are errors.
         warnings.warn(f"a Reply to {self.call.request.model!r} was dropped unread", ResourceWarning, 2)
-
-
-def _nowhere(_batch: Batch) -> bool:
-    return False
 
 
 Push = Callable[[Batch], bool]

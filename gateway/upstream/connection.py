@@ -190,9 +190,11 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._clock.heard = monotonic()
-        if exchange.sink is not None and self._chunked is not None and (piece := self._chunked.one(data)) is not None:
-            exchange.pour(piece)  # nothing is left unread, and the head has said what silence is allowed
-            return
+        if exchange.sink is not None and self._chunked is not None:
+            piece = self._chunked.one(data)
+            if piece is not None:  # as of most tokens: the reader has it at once, and nothing is left to be seen to
+                exchange.pour(piece)
+                return
         if self._phase == _HEAD:
             rest = self._take_head(exchange, data)
             if rest is None:
