@@ -42,8 +42,8 @@ def _times(subject: str, measure: str, key: str, what: str, limit: float) -> Bud
 BUDGETS = (
     _times("bare", "whole", "cpu", "pass-through, whole, CPU", 5.5),
     _times("gateway", "whole", "cpu", "default chain, whole, CPU", 10),
-    _times("bare", "stream", "cpu", "pass-through, stream sent in one write, CPU", 1.3),
-    _times("bare", "events", "cpu", "pass-through, stream sent event by event, CPU", 1.3),
+    _times("bare", "events", "cpu", "pass-through, stream sent at once, event by event, CPU", 1.3),
+    _times("bare", "stream", "cpu", "pass-through, stream sent in one write, CPU", 2),
     _times("bare", "steady", "chunk", "pass-through, a paced token, CPU", 1.4),
     _times("gateway", "steady", "chunk", "default chain, a paced token, CPU", 1.4),
     Budget("bare", "messages", "messages_ratio", "messages as they are, whole, CPU", 1.05, " × chat"),
