@@ -12,7 +12,7 @@ from gateway.routing.balance import STRATEGIES, Strategy
 from gateway.routing.catalog import OURS, Catalog, Listing
 from gateway.routing.hedge import Hedge
 from gateway.routing.router import Router
-from gateway.seam import Call, GatewayError, Handler, Reply, Timeouts
+from gateway.seam import Call, Caller, GatewayError, Handler, Reply, Timeouts
 from gateway.targets import Targets
 
 
@@ -42,6 +42,16 @@ class Plan(NamedTuple):
             entry.retry.attempts,
             {cause: names for cause in lists.__struct_fields__ if (names := getattr(lists, cause))},
         )
+
+
+def reached(plans: Mapping[str, Plan], caller: Caller) -> set[str]:
+    """The targets of the models that a caller may ask for."""
+    return {
+        target
+        for name, plan in plans.items()
+        if any(map(caller.may_use, (name, *plan.aliases)))
+        for target in plan.targets
+    }
 
 
 class Models:
