@@ -29,7 +29,7 @@ from gateway.config.schema import Auth, Config, KeyEntry
 from gateway.library import Run
 from gateway.lifetime import start
 from gateway.middleware.auth import Auth as AuthMiddleware
-from gateway.models import Models
+from gateway.models import Models, reached
 from gateway.pipeline.rings import build_rings
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.azure import Azure
@@ -37,9 +37,11 @@ from gateway.providers.mock import Mock
 from gateway.providers.openai import OpenAI
 from gateway.providers.presets import PRESETS, preset
 from gateway.routing.backend import named
+from gateway.routing.figures import TargetFigures
 from gateway.routing.health import report
 from gateway.routing.shared import SharedRests
 from gateway.seam import (
+    Caller,
     Env,
     Handler,
     Middleware,
@@ -136,6 +138,7 @@ class Gateway:
         if counts:
             named = frozenset(entry.name for entry in self.catalog.visible(None))
             outer.insert(0, Metrics(self.env.metrics, named))
+            self.env.metrics.register(TargetFigures(self.targets.backends))
         self.auth = config.auth if auth is None else auth.settings
         """Who may call; None: whoever reaches the address."""
         self.default_model = self._default_model()
@@ -158,7 +161,7 @@ class Gateway:
             ConversationsDoor(house, self.conversations, keyring),
             RunsDoor(house, self.records, keyring),
             Ready(lambda: self.draining),
-            Health(self._health),
+            Health(self._health, keyring),
             MetricsPage(self.env.metrics) if counts else None,
         )
 
@@ -309,9 +312,15 @@ class Gateway:
         self.targets.tell = rests.tell
         rests.start()
 
-    def _health(self) -> dict[str, Any]:
+    def _health(self, caller: Caller | None) -> dict[str, Any]:
         targets = self.targets
-        told = report(targets.backends.values(), self.off, targets.probes.results(), self.env.clock(), time.time())
+        backends, off = list(targets.backends.values()), list(self.off)
+        if caller is not None:
+            may = reached(self.models, caller)
+            backends = [one for one in backends if one.name in may or caller.may_use(one.name)]
+            providers = {target.partition("/")[0] for target in may}
+            off = [name for name in off if name in providers or caller.may_use(f"{name}/*")]
+        told = report(backends, off, targets.probes.results(), self.env.clock(), time.time())
         state = self.env.hot.state()  # where it is, and why it is lost, is not for everybody: the log says it
         return told | {"state": {"kind": state.kind, "up": state.up}, "database": {"up": self.database.state().up}}
 

@@ -16,7 +16,7 @@ from gateway.routing.catalog import OURS, Catalog, Listing
 from gateway.routing.hedge import Hedge
 from gateway.routing.off import Off, SwitchedOff
 from gateway.routing.router import Router
-from gateway.seam import Call, Handler, Reply, Timeouts
+from gateway.seam import Call, Caller, Handler, Reply, Timeouts
 from gateway.targets import Targets
 
 
@@ -46,6 +46,16 @@ class Plan(NamedTuple):
             entry.retry.attempts,
             {cause: names for cause in lists.__struct_fields__ if (names := getattr(lists, cause))},
         )
+
+
+def reached(plans: Mapping[str, Plan], caller: Caller) -> set[str]:
+    """The targets of the models that a caller may ask for."""
+    return {
+        target
+        for name, plan in plans.items()
+        if any(map(caller.may_use, (name, *plan.aliases)))
+        for target in plan.targets
+    }
 
 
 class Models:

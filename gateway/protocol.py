@@ -19,6 +19,36 @@ _CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+class Outlet:
+    """Where the pieces of one answer go.
+
+    It is all that a token touches here, and small: with many streams at once each object is cold that a token comes to.
+    """
+
+    __slots__ = ("_write", "chunked", "full")
+
+    def __init__(self, write: Callable[[bytes], None], full: bool) -> None:
+        self._write = write
+        self.chunked = False
+        """Whether each piece is an HTTP chunk."""
+        self.full = full
+        """Whether the client reads slowly."""
+
+    def push(self, data: bytes) -> bool:
+        """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+        return not self.full
+
+    def close(self) -> None:
+        """The answer is over, or its client gone: what still comes is dropped."""
+        self._write = _drop
+        self.full = False
+
+
+def _drop(data: bytes) -> None:
+    """Of a closed outlet."""
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, but: a short way in and out, a watcher, JSON errors, bounded heads, offers declined.
 
@@ -31,6 +61,7 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _idle_since: float | None = None
     _served: Any = None
+    _outlet: Outlet | None = None
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` when the client leaves. A large body pauses reading, and a pause hides that it left."""
@@ -48,10 +79,23 @@ class Protocol(HttpToolsProtocol):
         watcher, self.watcher = self.watcher, None
         if watcher is not None:
             watcher()
+        self._close_outlet()
         super().connection_lost(exc)
         self.scope = self._served = None  # type: ignore[assignment]  # they hold this protocol
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
+
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        super().pause_writing()
+        if self._outlet is not None:
+            self._outlet.full = True
+
+    def resume_writing(self) -> None:
+        """The client has read enough."""
+        super().resume_writing()
+        if self._outlet is not None:
+            self._outlet.full = False
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -86,7 +130,7 @@ class Protocol(HttpToolsProtocol):
         return None if cycle is None or cycle.more_body or cycle.disconnected else bytes(cycle.body)
 
     def begin(self, headers: Headers) -> None:
-        """Begin an answer that comes in pieces, with status 200."""
+        """Begin an answer that comes in pieces, with status 200; they go to the `outlet`."""
         cycle = self._served
         if cycle is not None and not cycle.disconnected:
             cycle.response_started = True
@@ -95,15 +139,24 @@ class Protocol(HttpToolsProtocol):
             cycle.expected_content_length = inf
             self.transport.write(_head(headers, cycle) + (_CHUNKED if cycle.chunked_encoding else b"\r\n"))
 
-    def push(self, data: bytes) -> bool:
-        """Write a piece of the answer under way, whose head is sent; False while the client reads slowly."""
+    def outlet(self) -> Callable[[bytes], bool]:
+        """What takes the pieces of the answer under way, whose head is sent; it returns False to be let drain."""
         cycle = self._served
-        if cycle is not None and not cycle.disconnected:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if cycle.chunked_encoding else data)
-        return not self.flow.write_paused
+        outlet = self._outlet = Outlet(self.transport.write, self.flow.write_paused)
+        if cycle is None or cycle.disconnected:
+            self._close_outlet()
+        else:
+            outlet.chunked = bool(cycle.chunked_encoding)
+        return outlet.push
+
+    def _close_outlet(self) -> None:
+        if self._outlet is not None:
+            self._outlet.close()
+            self._outlet = None
 
     def end(self) -> None:
         """End the answer under way."""
+        self._close_outlet()
         cycle = self._served
         if cycle is not None and not cycle.disconnected:
             if cycle.chunked_encoding:

@@ -1,5 +1,6 @@
 """The protocol's own rules, where uvicorn's are others."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.protocol import Protocol
+from gateway.protocol import Outlet, Protocol
 from gateway.testing import Received, Served, Upstream, Wire, events, serve
 from tests.doors import block
 
@@ -66,6 +67,31 @@ def test_pipelined_requests_are_answered_in_turn(served: Served) -> None:
         answers = b""
         while answers.count(b"HTTP/1.1 200") < 3 or not answers.endswith(b"}"):
             answers += client.recv(65536)
+
+
+def test_pipelined_streams_do_not_mix(served: Served) -> None:
+    asks = [ASK.replace(b"Hello", word)[:-1] + b',"stream":true}' for word in (b"one" * 40, b"two" * 40, b"three")]
+    with connected(served) as client:
+        for ask in asks:
+            client.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(ask), ask)
+            )
+        answers = b""
+        while answers.count(b"data: [DONE]") < 3 or not answers.endswith(b"0\r\n\r\n"):
+            answers += client.recv(65536)
+    bodies = answers.split(b"HTTP/1.1 200 OK")[1:]
+    words = [set(re.findall(rb"one|two|three", b"".join(re.findall(rb'"content":"([^"]*)"', body)))) for body in bodies]
+    assert words == [{b"one"}, {b"two"}, {b"three"}]
+
+
+def test_what_comes_for_an_answer_that_is_over_goes_nowhere() -> None:
+    written: list[bytes] = []
+    outlet = Outlet(written.append, full=True)
+    outlet.chunked = True
+    assert not outlet.push(b"data: {}\n\n")
+    outlet.close()
+    assert outlet.push(b"data: {}\n\n")
+    assert written == [b"a\r\ndata: {}\n\n\r\n"]
 
 
 def test_a_stream_over_http_1_0_has_no_chunks_and_ends_with_the_connection(served: Served) -> None:

@@ -208,7 +208,9 @@ def test_two_workers_answer_and_their_metrics_are_summed(tmp_path: Path) -> None
             prefixes.add(answer.headers["x-request-id"][:20])
         wanted = f'gateway_requests_total{{model="echo",outcome="ok",provider="mock"}} {asked}.0'
         for _ in range(5):
-            assert wanted in httpx.get(f"{gateway.url}/metrics", trust_env=False).text
+            told = httpx.get(f"{gateway.url}/metrics", trust_env=False).text
+            assert wanted in told
+            assert not [name for name in ("gateway_breaker", "gateway_target") if name in told]  # one worker's own
         workers = children(gateway.process.pid)
         assert len(workers) >= 2
         gateway.process.send_signal(signal.SIGTERM)

@@ -23,8 +23,12 @@ MEANINGS = {
     504: "The provider took longer than a timeout allows.",
 }
 """What each error of a model call means, by status."""
+KEYS: list[dict[str, Any]] = [{"bearer": []}, {"x-api-key": []}, {"api-key": []}]
+"""The ways to send a key."""
 OPEN: dict[str, Any] = {"security": []}
 """Added to an operation that needs no key."""
+OPTIONAL: dict[str, Any] = {"security": [{}, *KEYS]}
+"""Added to an operation that tells less without a key."""
 STREAM: dict[str, Any] = {"text/event-stream": {}}  # readers differ in what a schema of a stream describes
 MODEL = {"type": ["string", "null"], "description": "A name of `/v1/models`, or `provider/model`."}
 STREAMED = {

@@ -154,7 +154,6 @@ class Door:
 
     async def _stream(self, visit: Visit, request: Request, reply: Reply) -> None:
         first: Batch | None = None
-        send = visit.push
 
         def keep(batch: Batch) -> bool:
             nonlocal first
@@ -171,6 +170,7 @@ class Door:
         write = self.writer(request, opened=visit.opened)
         data = b"" if first is None else write(first)
         await self._begin(visit, reply)
+        send = visit.push
         if data:
             send(data)
         while not ended:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qs
 
 from gateway.accounts.keys import Keyring
-from gateway.api.answers import Receive, Scope, Send, refuse, respond
+from gateway.api.answers import Receive, Scope, Send, openai_error, respond
 from gateway.api.description import JSON, answer, errors, reference
 from gateway.api.door import House
 from gateway.api.ids import request_id
@@ -45,11 +45,11 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         answer_id = request_id()
+        visit = Visit(scope, receive, send, self._house.tasks, answer_id)
         try:
             owner = owner_of(self._keyring, scope)
             body: bytes | None = b""
             if scope["method"] == "POST":
-                visit = Visit(scope, receive, send, self._house.tasks, answer_id)
                 body = await visit.body(self._house.server.max_body, self._patience)
             if body is None:
                 return
@@ -58,13 +58,16 @@ class Endpoint:
             act = self._acts["GET" if scope["method"] == "HEAD" else scope["method"]]
             document = await act(ask)
         except GatewayError as error:
-            await refuse(send, error, answer_id.encode())
+            await self._refuse(visit, error)
         except Exception:
             _log.exception("request %s failed inside the gateway", answer_id)
             trouble = GatewayError(f"The gateway failed on this request; its log has more under {answer_id}.")
-            await refuse(send, trouble, answer_id.encode())
+            await self._refuse(visit, trouble)
         else:
             await respond(send, 200, encode(document), [(b"x-request-id", answer_id.encode())])
+
+    async def _refuse(self, visit: Visit, error: GatewayError) -> None:
+        await visit.answer(error.status, openai_error(error), error.headers)
 
 
 def owner_of(keyring: Keyring | None, scope: Scope) -> str:

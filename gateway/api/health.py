@@ -1,14 +1,16 @@
 """Probes and figures: `/health`, `/health/live`, `/health/ready`, `/metrics`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from gateway.api.answers import Receive, Scope, Send, respond
-from gateway.api.description import OPEN, Description, answer
+from gateway.accounts.keys import Keyring, credential
+from gateway.api.answers import Receive, Scope, Send, refuse, respond
+from gateway.api.description import OPEN, OPTIONAL, Description, answer, errors
 from gateway.api.ids import request_id
+from gateway.seam import Caller, GatewayError
 from gateway.telemetry.metrics import exposition
 from gateway.wire.verbatim import encode
 
@@ -33,14 +35,31 @@ class Ready:
 
 
 class Health:
-    """How every provider and target is; always 200, for a provider that is down leaves the gateway ready."""
+    """How every provider and target is; always 200, for a provider that is down leaves the gateway ready.
 
-    def __init__(self, report: Callable[[], Mapping[str, Any]]) -> None:
+    Where there are keys, one sees what it may use, and who sends none is told the status alone: the names of providers
+    and models are not for everybody. `report` is what a caller may see; everything, where it is given None.
+    """
+
+    def __init__(self, report: Callable[[Caller | None], Mapping[str, Any]], keyring: Keyring | None) -> None:
         self._report = report
+        self._keyring = keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Serve one HTTP request."""
-        await respond(send, 200, encode(self._report()), [_id()])
+        try:
+            told = self._told(scope["headers"])
+        except GatewayError as error:
+            await refuse(send, error, _id()[1])
+        else:
+            await respond(send, 200, encode(told), [_id()])
+
+    def _told(self, headers: Sequence[tuple[bytes, bytes]]) -> Mapping[str, Any]:
+        if self._keyring is None:
+            return self._report(None)
+        if credential(headers) is None:
+            return {"status": self._report(None)["status"]}
+        return self._report(self._keyring.identify(headers))
 
 
 class MetricsPage:
@@ -62,7 +81,15 @@ def _id() -> tuple[bytes, bytes]:
 DESCRIPTION = Description(
     {
         "/": {"get": {"responses": {"200": answer("Somebody is there.", "Probe")}, **OPEN}},
-        "/health": {"get": {"responses": {"200": answer("Every provider and target.", "Health")}, **OPEN}},
+        "/health": {
+            "get": {
+                "responses": {
+                    "200": answer("Every provider and target that the key may use.", "Health"),
+                    **errors(401),
+                },
+                **OPTIONAL,
+            }
+        },
         "/health/live": {"get": {"responses": {"200": answer("The process answers.", "Probe")}, **OPEN}},
         "/health/ready": {
             "get": {
@@ -86,7 +113,8 @@ DESCRIPTION = Description(
         "Probe": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
         "Health": {
             "type": "object",
-            "required": ["status", "providers", "state", "database"],
+            "required": ["status"],
+            "description": "The status alone, where the gateway has keys and none was sent.",
             "properties": {
                 "status": {"enum": ["ok", "degraded"]},
                 "providers": {"type": "object"},

@@ -6,7 +6,7 @@ from typing import Any
 from gateway import __version__
 from gateway.api import chat, completions, conversations, embeddings, health, messages, models, moderations, runs
 from gateway.api.answers import Receive, Scope, Send, respond
-from gateway.api.description import OPEN, Description
+from gateway.api.description import KEYS, OPEN, Description
 from gateway.api.ids import request_id
 from gateway.wire.verbatim import encode
 
@@ -49,7 +49,7 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "LLM gateway", "version": __version__},
-        "security": [{"bearer": []}, {"x-api-key": []}, {"api-key": []}],
+        "security": KEYS,
         "paths": {path: item for part in DESCRIPTIONS for path, item in part.paths.items()},
         "components": {
             "securitySchemes": {

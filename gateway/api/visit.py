@@ -1,7 +1,8 @@
 """One client at the door: its body, its leaving, and what has been sent to it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gateway.api.answers import JSON, Receive, Scope, Send
@@ -12,6 +13,10 @@ OK = 200
 GRACE = 0.02
 """On servers that do not tell of a lost connection, how long a call runs before a task begins to watch for it: most are
 over by then, and a task costs."""
+_SILENCE = 1.0
+"""Seconds without a byte after which a client that was refused has stopped sending."""
+_DIGITS = 20
+"""Digits of a body's length that are looked at: no limit has more."""
 STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _NO_CACHE = (b"cache-control", b"no-cache")  # proxies on the way must not keep or buffer a stream
 _NO_BUFFER = (b"x-accel-buffering", b"no")
@@ -62,6 +67,7 @@ class Visit:
 
     __slots__ = (
         "_connection",
+        "_headers",
         "_held",
         "_ids",
         "_pinging",
@@ -70,6 +76,7 @@ class Visit:
         "_short",
         "_task",
         "_tasks",
+        "_unread",
         "_watching",
         "call",
         "gone",
@@ -98,9 +105,14 @@ class Visit:
         self.call: Call | None = None
         """What the client asks for, once that is known."""
         self._pinging: Job | None = None
+        self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        self._unread: BodyPatience | None = None  # how long a client may go on sending a body that is refused
         self._held = b""
-        self.push: Push = self._keep if self._connection is None else self._connection.push
-        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next."""
+        self.push: Push = self._keep
+        """Send a piece of the answer's body without awaiting; False where `drained` must be awaited before the next.
+
+        It is another from the answer's start on.
+        """
         self.id = request_id.encode()
         self._ids = [(name, self.id) for name in id_headers]
         self.gone = False
@@ -109,13 +121,19 @@ class Visit:
         """Whether what opens a stream that is pinged has been sent."""
 
     async def body(self, limit: int, patience: BodyPatience) -> bytes | None:
-        """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`."""
+        """The request's body; None where the client left before its end. Raises `TooLarge`, `InvalidRequest`.
+
+        A body that says itself that it is too large is not waited for, and no client is told to `100 Continue` with it.
+        """
         assert self._receive is not None
         here: bytes | None = self._connection.body() if self._connection is not None else None
         if here is not None:
             if len(here) > limit:
                 raise _too_large(limit)
             return here
+        if _length(self._headers) > limit:
+            self._unread = patience
+            raise _too_large(limit)
         with patience.limit():
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -180,6 +198,8 @@ class Visit:
             self._connection.begin(head)
         else:
             await self._send({"type": "http.response.start", "status": status, "headers": head})
+        if self._connection is not None:
+            self.push = self._connection.outlet()
         return True
 
     def _keep(self, data: bytes) -> bool:
@@ -216,6 +236,10 @@ class Visit:
             self._connection.answer([JSON, *headers, *self._ids], body)
             return
         await self.start(status, [JSON, (b"content-length", b"%d" % len(body)), *headers])
+        if self._unread is not None:
+            await self.write(body)
+            await self._discard(self._unread)
+            body = b""
         await self.write(body, more=False)
 
     def over(self) -> None:
@@ -230,6 +254,16 @@ class Visit:
         self._short = False
         self._receive = self._send = self._task = self.call = None
         del self.push
+
+    async def _discard(self, patience: BodyPatience) -> None:
+        """Throw away what the client still sends: to close before it has read the answer could take that from it."""
+        assert self._receive is not None
+        more = True
+        # A server that stops waits for no such client: its cancelling ends this as well.
+        with suppress(TimeoutError, GatewayError, asyncio.CancelledError), patience.limit():
+            while more:
+                async with asyncio.timeout(_SILENCE):
+                    more = (await self._receive()).get("more_body", False)
 
     async def _listen(self) -> None:
         while self._receive is not None:
@@ -250,6 +284,14 @@ class Visit:
 
 
 STREAM_HEADERS = (STREAM, _NO_CACHE, _NO_BUFFER)
+
+
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """How long a request says that its body is; 0 where it does not say."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value[:_DIGITS]) if value.isdigit() else 0
+    return 0
 
 
 def _too_large(limit: int) -> GatewayError:

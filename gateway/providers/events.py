@@ -16,7 +16,7 @@ class Events:
     own end then stands for it, where it has one. What came in front of an error, in the same read, is delivered first.
     """
 
-    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_mark", "_marked", "_reader")
+    __slots__ = ("_codec", "_done", "_error", "_exchange", "_host", "_mark", "_marked", "_push", "_reader", "_refused")
 
     def __init__(self, exchange: Exchange, codec: Codec, host: str, mark: bytes = DONE, *, marked: bool = True) -> None:
         self._exchange = exchange
@@ -27,6 +27,8 @@ class Events:
         self._reader = EventReader(mark=mark)
         self._error: GatewayError | None = None
         self._done = False
+        self._push: Callable[[Batch], bool]  # while it flows …
+        self._refused = False  # … and whether that wants no more for now
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
@@ -45,23 +47,28 @@ class Events:
 
     async def flow(self, push: Callable[[Batch], bool]) -> bool:
         """Hand batches to `push` as they come (see `Reply.flow`)."""
-        refused = False
-
-        def take(data: bytes) -> bool:
-            nonlocal refused
-            batch = self._batch(data)
-            refused = batch is not None and not push(batch)
-            return not refused and self._error is None
-
-        while self._error is None and not self._done:
-            ended = await self._exchange.flow(take)
-            if ended and not self._done:
-                take(b"")
-            if refused:
-                return False
+        self._push, self._refused, take = push, False, self._take
+        try:
+            while self._error is None and not self._done:
+                ended = await self._exchange.flow(take)
+                if ended and not self._done:
+                    take(b"")
+                if self._refused:
+                    return False
+        finally:
+            del self._push  # it may know who reads this
         if self._error is not None:
             raise self._error
         return True
+
+    def _take(self, data: bytes) -> bool:
+        """Push what a read brought: one plain event, mostly, which is looked at no further."""
+        if self._reader.one(data) and b'"error"' not in data:
+            self._refused = not self._push(Batch(data, self._codec))
+            return not self._refused
+        batch = self._batch(data)
+        self._refused = batch is not None and not self._push(batch)
+        return not self._refused and self._error is None
 
     def _batch(self, data: bytes) -> Batch | None:
         """What a read brought (nothing: the body's end); None where that is no whole event in front of an error."""

@@ -114,6 +114,8 @@ class Chunk:
 
 
 _NO_ANSWER = "The provider sent an event that carries no answer"
+REPORTED = b'"usage"'
+"""What stands in every event that may report usage."""
 _REPORT = re.compile(rb'usage"\s*:\s*\{')
 
 
@@ -157,7 +159,7 @@ class Batch:
     @property
     def reports_usage(self) -> bool:
         """Whether any of it may report usage."""
-        return self.raw.rfind(b'"usage"') >= 0  # from behind: where usage stands, it is near the end
+        return self.raw.rfind(REPORTED) >= 0  # from behind: where usage stands, it is near the end
 
     @property
     def usage(self) -> Usage | None:
@@ -171,9 +173,10 @@ class Batch:
 
     def without_trailers(self) -> bytes:
         """`raw` without the events that are there for their usage alone."""
-        raw, left, position = self.raw, [], 0
-        if not self.reports_usage:
+        raw = self.raw
+        if raw.rfind(REPORTED) < 0:
             return raw
+        left, position = [], 0
         for start, chunk in self._reporting():
             if chunk.trailer:
                 left.append(raw[position:start])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.seam.call import Call, Ending, Outcome, run_endings
-from gateway.seam.chunk import Batch, Chunk
+from gateway.seam.chunk import REPORTED, Batch, Chunk
 from gateway.seam.errors import InvalidRequest, UpstreamError
 from gateway.seam.estimates import BYTES_PER_TOKEN
 from gateway.seam.rewrite import Rewriter
@@ -109,6 +109,7 @@ class Reply:
         "_ended",
         "_ends",
         "_outcome",
+        "_push",
         "_stages",
         "_usage",
         "call",
@@ -140,6 +141,7 @@ class Reply:
         self._outcome: Outcome | None = None
         self._usage = usage  # given where an answer is known to cost what it does not report
         self._bytes = 0
+        self._push: Push  # while it flows
 
     @classmethod
     def of(cls, call: Call, chunk: Chunk, head: Head | None = None, *, usage: Usage | None = None) -> "Reply":
@@ -218,12 +220,15 @@ class Reply:
         """
         if self._ended:
             return True
+        self._push = push
         try:
-            ended = await flow(self.source, self._into(push))
+            ended = await flow(self.source, self._into())
         except BaseException as error:
             if not self._ended:
                 await self._closed(error)
             raise
+        finally:
+            del self._push  # it may know this Reply
         if not ended:
             return False
         tail = None if self._ended else self._last()  # somebody may have closed it meanwhile
@@ -288,26 +293,23 @@ class Reply:
             self._count(batch)
         return batch
 
-    def _into(self, push: "Push") -> "Push":
-        """`push` behind all stages."""
-        if self._stages is None:
-            return push if self.inner is not None else self._counting(push)
+    def _into(self) -> "Push":
+        """What takes the source's batches: no more than what there is to do with each."""
+        if self._stages is not None:
+            return self._passed
+        return self._push if self.inner is not None else self._counted
 
-        def seen(batch: Batch) -> bool:
-            left = self._seen(batch)
-            return left is None or push(left)
+    def _passed(self, batch: Batch) -> bool:
+        left = self._seen(batch)
+        return left is None or self._push(left)
 
-        return seen
-
-    def _counting(self, push: "Push") -> "Push":
-        """`push` of what is counted: what every token of most streams passes, and nothing else."""
-        count = self._count
-
-        def counted(batch: Batch) -> bool:
-            count(batch)
-            return push(batch)
-
-        return counted
+    def _counted(self, batch: Batch) -> bool:
+        raw = batch.raw  # most tokens pass here: the look that `usage` begins with is taken without a call
+        if raw.rfind(REPORTED) < 0:
+            self._bytes += len(raw)
+        else:
+            self._count(batch)
+        return self._push(batch)
 
     def _count(self, batch: Batch) -> None:
         self._bytes += len(batch.raw)

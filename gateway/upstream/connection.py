@@ -51,6 +51,35 @@ class Connection(asyncio.Protocol):
     An answer's end frees the connection at once; what the reader has not read yet stays with the exchange.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_allowance",
+        "_bodiless",
+        "_chunked",
+        "_clock",
+        "_exchange",
+        "_gathering",
+        "_idle",
+        "_keep",
+        "_keep_for",
+        "_keepalive",
+        "_large",
+        "_lingering",
+        "_max_head",
+        "_owner",
+        "_paused",
+        "_phase",
+        "_poll",
+        "_remaining",
+        "_transport",
+        "_unread",
+        "address",
+        "alive",
+        "expires",
+        "loop",
+        "max_body",
+    )
+
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.address = owner.address
@@ -161,6 +190,11 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._clock.heard = monotonic()
+        if exchange.sink is not None and self._chunked is not None:
+            piece = self._chunked.one(data)
+            if piece is not None:  # as of most tokens: the reader has it at once, and nothing is left to be seen to
+                exchange.pour(piece)
+                return
         if self._phase == _HEAD:
             rest = self._take_head(exchange, data)
             if rest is None:

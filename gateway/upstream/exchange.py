@@ -34,23 +34,40 @@ class NativeExchange:
     what is left in `pieces` is read here.
     """
 
-    # Class attributes are the start values: setting only what differs halves the cost of making one.
-    status = 0
-    until_close = False
-    raw_head = b""
-    ended = False
-    finished = False
-    failure: Failure | None = None
-    waiter: "Future[None] | None" = None
-    inflater: Inflater | None = None
-    sink: "Callable[[bytes], bool] | None" = None
-    _refused = False  # the sink wants no more for now …
-    _trouble: BaseException | None = None  # … or has failed
-    _headers: list[tuple[bytes, bytes]] | None = None
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_headers",
+        "_loop",
+        "_max_body",
+        "_refused",
+        "_trouble",
+        "ended",
+        "failure",
+        "finished",
+        "inflater",
+        "line",
+        "pieces",
+        "raw_head",
+        "sink",
+        "status",
+        "until_close",
+        "waiter",
+    )
 
     def __init__(self, line: Line) -> None:
         self.line: Line | None = line
         self.pieces: list[bytes] = []
+        self.sink: Callable[[bytes], bool] | None = None
+        self.finished = self.ended = self.until_close = False
+        self.failure: Failure | None = None
+        self.waiter: Future[None] | None = None
+        self.inflater: Inflater | None = None
+        self.status = 0
+        self.raw_head = b""
+        self._refused = False  # the sink wants no more for now …
+        self._trouble: BaseException | None = None  # … or has failed
+        self._headers: list[tuple[bytes, bytes]] | None = None
         self._loop = line.loop
         self._address = line.address
         self._max_body = line.max_body
@@ -155,22 +172,30 @@ class NativeExchange:
 
     def wake(self) -> None:
         """The connection's call: something came, or nothing more will."""
-        sink = self.sink
-        if sink is not None:
+        if self.sink is not None:
             if self.pieces:
-                try:
-                    self._refused = not sink(self._take())
-                except BaseException as error:  # its reader's to handle, not the event loop's
-                    self._trouble = error
-                    self._refused = True
-            if not (self._refused or self.ended or self.finished or self.failure is not None):
+                self.pour(self._take())
+            if self.sink is not None and not self.ended and self.failure is None:
                 return
-            self.sink = None  # what comes until its reader runs is kept
+            self.sink = None
         waiter = self.waiter
         if waiter is not None:
             self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+
+    def pour(self, data: bytes) -> None:
+        """Hand what came to the reader's function, which is there; no longer once it wants no more."""
+        sink = self.sink
+        assert sink is not None
+        try:
+            self._refused = not sink(data)
+        except BaseException as error:  # its reader's to handle, not the event loop's
+            self._trouble = error
+            self._refused = True
+        if self._refused or self.finished:
+            self.sink = None  # what comes until its reader runs is kept
+            self.wake()
 
     async def arrival(self) -> None:
         """Wait until the connection has something to tell. Whatever ends the wait instead, ends the connection."""

@@ -16,8 +16,7 @@ MESSAGE_STOP = b"event: message_stop\n"
 
 _BOM = b"\xef\xbb\xbf"
 _ERROR = re.compile(rb'"error"\s*:')
-_PLAIN = re.compile(rb"(?:data: \{[^\n]*\n\n)*+(?:data: \[DONE\]\n\n)?")
-_NAMED = re.compile(rb"(?:event: (?!error\n)[^\n]+\ndata: \{[^\n]*\n\n)*+")
+_NAMED = re.compile(rb"(?:event: (?!error\n)[^\n]+\ndata: \{[^\n]*\n\n)*+").fullmatch
 
 
 class StreamTooWide(ValueError):
@@ -58,16 +57,31 @@ class EventReader:
     event's size in bytes: a stream that never ends its event must not fill the memory.
     """
 
-    __slots__ = ("_held", "_limit", "_mark", "_named", "_plain", "_size", "_started")
+    __slots__ = ("_held", "_limit", "_mark", "_named", "_size", "_started")
 
     def __init__(self, limit: int = 16 * 2**20, mark: bytes = DONE) -> None:
         self._mark = mark
         self._named = mark.startswith(b"event:")
-        self._plain = _NAMED if self._named else _PLAIN
         self._held: list[bytes] = []
         self._size = 0
         self._limit = limit
         self._started = False
+
+    def one(self, data: bytes) -> bool:
+        """Whether `data` is one event exactly, in the plain form and not the last: then it need not be fed."""
+        start = 0
+        if self._named:
+            if data.startswith((self._mark, b"event: error\n")) or not data.startswith(b"event: "):
+                return False
+            start = data.find(b"\n") + 1
+        return (
+            data.find(b"\n", start) == len(data) - 2
+            and data.startswith(b"data: {", start)
+            and data.endswith(b"\n\n")
+            and b"\r" not in data
+            and not self._held
+            and self._started
+        )
 
     def feed(self, data: bytes) -> bytes:
         """The events that `data` completes; empty where it completes none. Raises `StreamTooWide`."""
@@ -84,7 +98,8 @@ class EventReader:
         if end < len(data):
             self._hold(data[end:])
             data = data[:end]
-        return data if self._plain.fullmatch(data) else normalise(data, names=self._named)
+        plain = _NAMED(data) if self._named else _plain_data(data)
+        return data if plain else normalise(data, names=self._named)
 
     def end(self) -> bytes:
         """The end mark, where the upstream closed without the blank line after it; else nothing.
@@ -134,6 +149,14 @@ class EventReader:
             data = data[:-1]
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data + b"\r" if last else data
+
+
+def _plain_data(events: bytes) -> bool:
+    """Whether each is one line, `data: {…`, but for the end mark behind them."""
+    events = events.removesuffix(DONE)
+    # Without all beginnings but the first it is one event, if it is plain: that is seen twice as fast as a match is.
+    one = events.replace(b"\n\ndata: {", b"")
+    return not events or (events.startswith(b"data: {") and one.find(b"\n") == len(one) - 2)
 
 
 def normalise(events: bytes, *, names: bool = False) -> bytes:

@@ -19,7 +19,7 @@ from loadtests.bench.cores import Cores, on
 from loadtests.bench.link import Link, Lost
 from loadtests.bench.processes import Memory, Processes, answers_on, free_port
 
-MODELS = ("bench", "events", "paced", "drip", "slow60", "idle", "mute")
+MODELS = ("bench", "events", "paced", "steady", "drip", "slow60", "idle", "mute")
 MESSAGES_MODEL = "claude"
 """The model whose upstream is asked in Anthropic's dialect."""
 KEY = "sk-local"

@@ -10,6 +10,7 @@ passes through every proxy unchanged:
 | `paced`, `paced-N` | at once | 100 (N) tokens, one each 20 ms |
 | `events` | at once | 100 tokens as fast as it goes, each event a write of its own |
 | `drip` | at once | a token at once, then one each half second, without end |
+| `steady` | at once | a token at once, then one each 20 ms, without end |
 | `idle` | at once | the first token, then silence until the caller leaves |
 | `mute` | never | never |
 | `fail` | status 500 at once | status 500 at once |
@@ -199,14 +200,21 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_soon(step, tokens)
 
     def _drip(self, body: bytes, _tokens: int) -> None:
-        self._idle(body, 0)
+        self._endless(body, DRIP_SECONDS)
 
-        def drop() -> None:
+    def _steady(self, body: bytes, _tokens: int) -> None:
+        self._endless(body, PACE_SECONDS)
+
+    def _endless(self, body: bytes, pause: float) -> None:
+        self._idle(body, 0)
+        start = self._loop.time()
+
+        def drop(n: int) -> None:
             self._transport.write(answers.TOKEN_FRAME)
-            self._timer = self._loop.call_later(DRIP_SECONDS, drop)
+            self._timer = self._loop.call_at(start + (n + 1) * pause, drop, n + 1)
 
         if _STREAM.search(body):
-            self._timer = self._loop.call_later(DRIP_SECONDS, drop)
+            self._timer = self._loop.call_at(start + pause, drop, 1)
 
     def _idle(self, body: bytes, _tokens: int) -> None:
         if not _STREAM.search(body):
@@ -226,6 +234,7 @@ _BEHAVIOURS: dict[bytes, Callable[[Connection, bytes, int], None]] = {
     b"paced": Connection._paced,
     b"events": Connection._events,
     b"drip": Connection._drip,
+    b"steady": Connection._steady,
     b"idle": Connection._idle,
     b"mute": Connection._mute,
     b"fail": Connection._fail,

@@ -489,6 +489,10 @@ def test_pages_that_are_named_may_call() -> None:
             assert "x-request-id" in answer.headers["access-control-expose-headers"]
         other = doors.chat(headers={"origin": "https://other.example"})
         assert "access-control-allow-origin" not in other.headers
+        streamed = doors.chat(headers={"origin": origin}, stream=True)
+        assert streamed.headers["access-control-allow-origin"] == origin
+        assert streamed.text.startswith("data: {")
+        assert streamed.text.endswith("data: [DONE]\n\n")
 
 
 def test_what_fails_inside_the_gateway_is_logged_and_not_shown(

@@ -22,6 +22,7 @@ class Client:
     def __init__(self, *messages: Message) -> None:
         self.coming: asyncio.Queue[Message] = asyncio.Queue()
         self.sent: list[Message] = []
+        self.headers: list[tuple[bytes, bytes]] = []
         self.tasks = Tasks(logging.getLogger("test"))
         for message in messages:
             self.coming.put_nowait(message)
@@ -33,7 +34,7 @@ class Client:
         self.sent.append(message)
 
     def visit(self) -> Visit:
-        return Visit({"type": "http"}, self.receive, self.send, self.tasks, "req_1")
+        return Visit({"type": "http", "headers": self.headers}, self.receive, self.send, self.tasks, "req_1")
 
     @property
     def body(self) -> bytes:
@@ -58,6 +59,62 @@ async def test_a_body_that_is_too_large_is_refused_as_soon_as_it_is() -> None:
     for messages in ([piece(b"abcd")], [piece(b"ab", True), piece(b"cd", True)], [piece(b"ab", True), piece(b"cd")]):
         with pytest.raises(TooLarge):
             await Client(*messages).visit().body(3, LONG)
+
+
+async def declared(client: Client, length: bytes) -> Visit:
+    """A client's visit, refused by the length of its body alone."""
+    client.headers = [(b"host", b"x"), (b"content-length", length)]
+    visit = client.visit()
+    waiting = client.coming.qsize()
+    with pytest.raises(TooLarge):
+        await visit.body(3, LONG)
+    assert client.coming.qsize() == waiting  # nothing was read
+    return visit
+
+
+@pytest.mark.parametrize("length", [b"4", b"04", b"1000", b"9" * 5000])
+async def test_a_body_that_says_that_it_is_too_large_is_not_read(length: bytes) -> None:
+    await declared(Client(piece(b"abcd")), length)
+
+
+@pytest.mark.parametrize("length", [b"3", b"", b"x", b"-4", b"+4", b"4_0", b" 4", b"4.0", b"0" * 5000 + b"3"])
+async def test_a_length_that_is_none_or_allowed_leaves_the_body_to_be_counted(length: bytes) -> None:
+    for body, ok in ((b"abc", True), (b"abcd", False)):
+        client = Client(piece(body))
+        client.headers = [(b"content-length", length)]
+        if ok:
+            assert await client.visit().body(3, LONG) == body
+        else:
+            with pytest.raises(TooLarge):
+                await client.visit().body(3, LONG)
+
+
+async def test_what_a_refused_client_still_sends_is_read_and_forgotten() -> None:
+    client = Client(piece(b"abcd", True), piece(b"efgh", True), piece(b"ij"))
+    visit = await declared(client, b"10")
+    await visit.answer(413, b"{}", [])
+    assert client.coming.empty()
+    assert [message.get("more_body") for message in client.sent] == [None, True, False]
+    assert client.body == b"{}"
+
+
+async def test_a_refused_client_that_leaves_ends_the_reading() -> None:
+    client = Client(piece(b"abcd", True), LEFT)
+    visit = await declared(client, b"10")
+    await visit.answer(413, b"{}", [])
+    assert client.coming.empty()
+
+
+async def test_a_server_that_stops_waits_for_no_refused_client() -> None:
+    client = Client()
+    visit = await declared(client, b"10")
+    task = asyncio.get_running_loop().create_task(visit.answer(413, b"{}", []))
+    async with asyncio.timeout(5):
+        while not client.body:  # noqa: ASYNC110 (what is waited for tells nobody)
+            await asyncio.sleep(0)
+        task.cancel()
+        await task
+    assert client.sent[-1]["more_body"] is False
 
 
 async def test_a_client_that_leaves_has_no_body() -> None:
@@ -124,7 +181,7 @@ async def test_what_opens_a_pinged_stream_is_sent_once_and_made_only_then() -> N
 
 async def test_the_request_is_named_in_each_header_that_a_dialect_looks_for() -> None:
     client = Client()
-    visit = Visit({"type": "http"}, client.receive, client.send, client.tasks, "req_1", (b"a", b"b"))
+    visit = Visit({"type": "http", "headers": []}, client.receive, client.send, client.tasks, "req_1", (b"a", b"b"))
     await visit.answer(404, b"{}", [])
     visit.over()
     assert client.sent[0]["headers"][-2:] == [(b"a", b"req_1"), (b"b", b"req_1")]

@@ -11,6 +11,7 @@ from loadtests.bench import wrk
 from loadtests.bench.cores import Cores
 from loadtests.bench.measure import Effort
 from loadtests.bench.measures.dialects import WAYS, Messages, MessagesStream
+from loadtests.bench.measures.paced import Steady
 from loadtests.bench.measures.startup import Startup
 from loadtests.bench.ourselves import BARE, CONFIG, GATEWAY, PLENTY, bare_config, default_config
 from loadtests.bench.peers import PEERS, UNAVAILABLE
@@ -122,6 +123,15 @@ def test_both_dialects_pass_and_are_translated(monkeypatch):
             assert set(figures) == {column.key for column in kind.columns}
             assert all(figures[way.key] > 0 for way in WAYS)
             assert figures["messages_on_chat_ratio"] == figures["messages_on_chat"] / figures["chat"]
+
+
+def test_tokens_of_streams_under_way_are_measured_alone():
+    effort = replace(Effort.quick(), warm=0.05, warm_loads=1, seconds=0.3, paced_streams=5)
+    with upstream(CORES.upstream) as (port, _), running(BARE, port, CORES) as one:
+        figures = Steady(effort, CORES).take(one)
+    assert set(figures) == {column.key for column in Steady.columns}
+    assert figures["chunk"] > 0
+    assert 100 < figures["rate"] < 400  # five streams, 50 tokens a second each
 
 
 def test_a_subject_that_leaves_out_tokens_is_unfit(tmp_path):

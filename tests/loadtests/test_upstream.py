@@ -98,7 +98,7 @@ def test_an_answer_that_does_not_tell_is_an_error():
         answers.held_seconds(answers.WHOLE)
 
 
-@pytest.mark.parametrize("model", ["idle", "drip", "paced"])
+@pytest.mark.parametrize("model", ["idle", "drip", "steady", "paced"])
 async def test_aborts_are_noticed_and_timed(port, ask, model):
     [guest] = await gather(ask(model, stream=True), 1, tokens=1)
     assert (await stats(port))["open"] == 1

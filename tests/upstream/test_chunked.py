@@ -6,13 +6,21 @@ from gateway.upstream.chunked import BadChunk, ChunkedBody
 
 
 def feed(data, size):
+    return read([data[start : start + size] for start in range(0, len(data), size)])
+
+
+def read(reads):
+    """As a connection does it: a read that is one chunk exactly is taken as it is, all others are fed."""
     pieces = []
     body = ChunkedBody(pieces)
-    ended = False
-    for start in range(0, len(data), size):
-        assert not ended
-        ended = body.feed(data[start : start + size])
-    return b"".join(pieces), ended
+    for data in reads:
+        assert not body.ended
+        one = body.one(data)
+        if one is not None:
+            pieces.append(one)
+        else:
+            assert body.feed(data) == body.ended
+    return b"".join(pieces), body.ended
 
 
 @given(
@@ -25,6 +33,36 @@ def feed(data, size):
 def test_whatever_was_cut_into_chunks_comes_out_whole(chunks, trailer, size):
     data = b"".join(b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk, extension in chunks)
     assert feed(data + b"0\r\n" + trailer + b"\r\n", size) == (b"".join(chunk for chunk, _ in chunks), True)
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.booleans(), st.sampled_from(["%x", "%X", "0%x"]))))
+def test_reads_may_end_where_chunks_do(chunks):
+    reads, held = [], b""
+    for chunk, cut, size in chunks:
+        held += b"%b\r\n%b\r\n" % ((size % len(chunk)).encode(), chunk)
+        if cut:
+            reads.append(held)
+            held = b""
+    assert read([*reads, held + b"0\r\n\r\n"]) == (b"".join(chunk for chunk, _, _ in chunks), True)
+
+
+CUT = [b"", b"\r\n\r\n", b"3\r\n", b"3\r\nabc", b"3\r\nabc\r", b"3\r\nab\r\n", b"3\r\nabcd\r\n", b"3\r\nabcXY"]
+ODD = [b"3;a\r\nabc\r\n", b"03\r\nabc\r\n", b"0\r\n\r\n", b"-2\r\n", b"3\nabc\r\n", b"3\r\nabc\r\n3\r\nabc\r\n"]
+
+
+@pytest.mark.parametrize("data", [*CUT, *ODD])
+def test_what_is_not_one_chunk_exactly_is_still_to_be_fed(data):
+    assert ChunkedBody([]).one(data) is None
+
+
+def test_in_the_middle_of_a_chunk_nothing_is_taken_for_one():
+    pieces = []
+    body = ChunkedBody(pieces)
+    assert not body.feed(b"10\r\n")
+    assert body.one(b"3\r\nabc\r\n") is None  # it is data
+    assert not body.feed(b"3\r\nabc\r\n")
+    assert not body.feed(b"3\r\nabc\r\n\r\n"[:10])
+    assert b"".join(pieces) == b"3\r\nabc\r\n3\r\nabc\r\n"[:16]
 
 
 BAD = {
@@ -82,7 +120,8 @@ def test_extensions_and_trailers_are_bounded():
 
 def _refused(body, data):
     try:
-        body.feed(data)
+        if body.one(data) is None:
+            body.feed(data)
     except BadChunk:
         return True
     return False

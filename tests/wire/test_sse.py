@@ -49,12 +49,50 @@ ODD = (
 
 def read(reads: list[bytes], reader: EventReader | None = None) -> bytes:
     reader = EventReader() if reader is None else reader
-    out = [reader.feed(data) for data in reads]
+    out = [data if reader.one(data) else reader.feed(data) for data in reads]
     for events in out:
         assert PLAIN.fullmatch(events), events
     rest = reader.end()
     assert PLAIN.fullmatch(rest), rest
     return b"".join([*out, rest])
+
+
+PIECES = [
+    b"data: {",
+    b"}",
+    b"\n\n",
+    b"\n",
+    b"\r",
+    DONE,
+    b"data: ",
+    b"x",
+    b": c\n",
+    b"id: 1\n",
+    b"event: x\n",
+    b"event: error\n",
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join), max_size=4))
+def test_what_is_plain_passes_and_nothing_else(reads: list[bytes]) -> None:
+    whole = read([b"".join(reads)])
+    assert read(reads) == whole
+
+
+@pytest.mark.parametrize("mark", [DONE, MESSAGE_STOP])
+def test_one_plain_event_need_not_be_fed(mark: bytes) -> None:
+    reader = EventReader(mark=mark)
+    name = b"event: ping\n" if mark is MESSAGE_STOP else b""
+    event = name + frame(b'{"a": "b"}')
+    assert not reader.one(event)  # a byte order mark could come first
+    assert reader.feed(event) == event
+    assert reader.one(event)
+    cut = [b"", event[:-1], event[:-2], event + b"\n", b"\n" + event, event + event]
+    odd = [event.replace(b"\n\n", b"\r\n\n"), b": ping\n\n", b"id: 1\n" + event, b"event: error\n" + frame(b"{}")]
+    for other in [*cut, *odd, mark, mark + frame(b"{}")]:
+        assert not reader.one(other), other
+    reader.feed(event[:5])
+    assert not reader.one(event)
 
 
 def by_the_sdk(stream: bytes) -> list[str]:

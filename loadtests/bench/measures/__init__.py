@@ -8,7 +8,7 @@ from loadtests.bench.measures.failover import Failover
 from loadtests.bench.measures.latency import Latency
 from loadtests.bench.measures.leave import Leave
 from loadtests.bench.measures.memory import Residence
-from loadtests.bench.measures.paced import Paced
+from loadtests.bench.measures.paced import Paced, Steady
 from loadtests.bench.measures.startup import Startup
 from loadtests.bench.measures.turns import Turns
 
@@ -18,6 +18,7 @@ MEASURES: tuple[type[Measure], ...] = (
     Events,
     Messages,
     MessagesStream,
+    Steady,
     Paced,
     Latency,
     Chain,

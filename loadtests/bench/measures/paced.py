@@ -1,4 +1,4 @@
-"""Many streams at once at the pace of a model: one token each 20 ms."""
+"""Many streams at once at the pace of a model: one token each 20 ms, with the streams' beginnings and ends or alone."""
 
 import asyncio
 import random
@@ -9,12 +9,15 @@ import uvloop
 
 from loadtests.bench import answers
 from loadtests.bench.asks import Ask
+from loadtests.bench.crowd import gather
 from loadtests.bench.figures import Figures, percentile, share
 from loadtests.bench.link import Link, Lost
 from loadtests.bench.measure import Column, Measure
 from loadtests.bench.subject import Running, Unfit
 from loadtests.bench.warmth import warm
 
+SETTLED = 20
+"""Tokens after which a stream counts as under way: what a proxy does at its beginning is over."""
 RAMP = 2.2
 """Seconds until every slot has begun its first stream and some their second: one stream takes two."""
 
@@ -80,13 +83,47 @@ class Slot:
         self._last = now
 
 
-class Paced(Measure):
-    """200 streams, a token each 20 ms."""
+class Steady(Measure):
+    """200 streams under way, a token each 20 ms: what a token takes, and nothing else."""
 
-    name = "paced"
-    title = "200 streams at once, a token each 20 ms"
+    name = "steady"
+    title = "200 streams under way, a token each 20 ms; none begins, none ends"
     columns = (
         Column("chunk", "CPU µs/token", 1e6, 1, ratio=True),
+        Column("rate", "tokens/s", 1, 0),
+    )
+
+    def prepare(self, running: Running) -> None:
+        """Prove that streams come whole, warm up."""
+        running.prove(stream=True)
+        warm(running, self.effort, stream=True)
+
+    def take(self, running: Running) -> Figures:
+        """A window over all of them."""
+        return uvloop.run(self._watch(running))
+
+    async def _watch(self, running: Running) -> Figures:
+        guests = await gather(running.ask("steady", stream=True), self.effort.paced_streams, SETTLED)
+        try:
+            before, heard, start = running.cpu(), sum(guest.tokens for guest in guests), time.perf_counter()
+            await asyncio.sleep(self.effort.seconds)
+            cpu, tokens = running.cpu() - before, sum(guest.tokens for guest in guests) - heard
+            seconds = time.perf_counter() - start
+        finally:
+            for guest in guests:
+                guest.leave()
+        if not tokens:
+            raise Unfit("no token came")
+        return {"chunk": share(cpu, tokens), "rate": tokens / seconds}
+
+
+class Paced(Measure):
+    """200 streams, a token each 20 ms, one after another."""
+
+    name = "paced"
+    title = "200 streams of 100 tokens at once, one after another, a token each 20 ms"
+    columns = (
+        Column("chunk", "CPU µs/token, beginnings and ends included", 1e6, 1, ratio=True),
         Column("gap", "gap p99 ms", 1e3, 2),
         Column("first50", "first token p50 ms", 1e3, 2),
         Column("first99", "first token p99 ms", 1e3, 2),
