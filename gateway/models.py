@@ -206,4 +206,4 @@ def _off_any(reason: str, model: str) -> Handler:  # noqa: ARG001 (all its model
 
 
 async def _switched_off(reason: str, call: Call) -> Reply:
-    raise SwitchedOff(call.request.model, reason)
+    raise SwitchedOff.of(call.request.model, reason)

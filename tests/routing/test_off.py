@@ -1,6 +1,7 @@
 """A model whose providers are switched off: who answers for it, and what is told where nobody does."""
 
 import asyncio
+from copy import copy
 
 import pytest
 
@@ -44,6 +45,7 @@ async def test_the_reason_told_is_that_of_the_model_that_was_asked_for() -> None
     assert (error.status, error.code, error.param) == (503, "provider_not_configured", "model")
     assert error.message == "The model 'mock/echo' cannot be served: set ONE."
     assert (b"x-should-retry", b"false") in error.headers
+    assert vars(copy(error)) == vars(error)  # other dialects tell a copy
 
 
 async def test_the_failure_of_one_that_was_asked_is_told() -> None:
