@@ -64,7 +64,7 @@ PIECES = [
     b"\n",
     b"\r",
     DONE,
-    b"data: ",
+    b"data:x",
     b"x",
     b": c\n",
     b"id: 1\n",
