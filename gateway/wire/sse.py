@@ -154,9 +154,11 @@ class EventReader:
 def _plain_data(events: bytes) -> bool:
     """Whether each is one line, `data: {…`, but for the end mark behind them."""
     events = events.removesuffix(DONE)
+    if not events or not events.startswith(b"data: {") or not events.endswith(b"\n\n"):
+        return not events
     # Without all beginnings but the first it is one event, if it is plain: that is seen twice as fast as a match is.
     one = events.replace(b"\n\ndata: {", b"")
-    return not events or (events.startswith(b"data: {") and one.find(b"\n") == len(one) - 2)
+    return one.find(b"\n") == len(one) - 2
 
 
 def normalise(events: bytes, *, names: bool = False) -> bytes:
