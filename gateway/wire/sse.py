@@ -71,7 +71,7 @@ class EventReader:
         """Whether `data` is one event exactly, in the plain form and not the last: then it need not be fed."""
         start = 0
         if self._named:
-            if data.startswith((self._mark, b"event: error\n")) or not data.startswith(b"event: "):
+            if data.startswith((self._mark, b"event: error\n", b"event: \n")) or not data.startswith(b"event: "):
                 return False
             start = data.find(b"\n") + 1
         return (

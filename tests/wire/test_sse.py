@@ -89,6 +89,7 @@ def test_one_plain_event_need_not_be_fed(mark: bytes) -> None:
     assert reader.one(event)
     cut = [b"", event[:-1], event[:-2], event + b"\n", b"\n" + event, event + event]
     odd = [event.replace(b"\n\n", b"\r\n\n"), b": ping\n\n", b"id: 1\n" + event, b"event: error\n" + frame(b"{}")]
+    odd += [b"event: \n" + frame(b"{}"), b"event: ping\n\n"]
     for other in [*cut, *odd, mark, mark + frame(b"{}")]:
         assert not reader.one(other), other
     reader.feed(event[:5])
