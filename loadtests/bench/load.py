@@ -47,23 +47,25 @@ def closed(ask: Ask, connections: int, seconds: float) -> Tally:
 class Loop:
     """Our own closed loop, in Python.
 
-    `net` may turn a request's time and body into what counts instead: the time less what the upstream held.
+    `net` may turn a request's time and body into what counts instead: the time less what the upstream held. What is
+    asked in the first `lead` seconds has no time in the tally; `led` counts such answers.
     """
 
     ask: Ask
     connections: int
     net: Callable[[float, bytes], float] | None = None
+    lead: float = 0.0
     times: list[float] = field(default_factory=list)
+    led: int = 0
     errors: int = 0
 
     async def run(self, seconds: float) -> Tally:
-        """Load for so long; requests under way at the end are waited for and counted."""
+        """Load for so long after the lead; requests under way at the end are waited for and counted."""
         request = self.ask.requests()
-        began = time.perf_counter()
-        until = began + seconds
+        began = time.perf_counter() + self.lead
         async with asyncio.TaskGroup() as group:
             for _ in range(self.connections):
-                group.create_task(self._one(request, until))
+                group.create_task(self._one(request, began, began + seconds))
         return Tally(
             seconds=time.perf_counter() - began,
             requests=len(self.times),
@@ -72,7 +74,7 @@ class Loop:
             p99=percentile(self.times, 0.99),
         )
 
-    async def _one(self, request: Callable[[], tuple[int, bytes]], until: float) -> None:
+    async def _one(self, request: Callable[[], tuple[int, bytes]], since: float, until: float) -> None:
         link: Link | None = None
         while (start := time.perf_counter()) < until:
             try:
@@ -87,6 +89,9 @@ class Loop:
                 continue
             if link.status != OK:
                 self.errors += 1
+                continue
+            if start < since:
+                self.led += 1
                 continue
             taken = end - start
             self.times.append(self.net(taken, bytes(link.body)) if self.net else taken)

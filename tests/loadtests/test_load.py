@@ -85,6 +85,14 @@ async def test_a_cut_answer_is_lost():
     server.close()
 
 
+async def test_what_leads_is_not_timed(ask):
+    loop = Loop(ask("bench"), connections=2, lead=0.05)
+    tally = await loop.run(0.05)
+    assert loop.led > 0
+    assert tally.requests == len(loop.times) > 0
+    assert 0.04 < tally.seconds < 5
+
+
 async def test_paced_streams_are_counted_by_token(ask):
     watch = Watch(open=True)
     slot = Slot(ask("paced-5", stream=True), watch)
